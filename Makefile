@@ -1,0 +1,73 @@
+# Every target is one line of help; `make` alone prints them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header
+STAMP := $(VENV)/.synced
+
+.PHONY: help setup demo test check fmt types arrows crds lock unit cluster images down clean bench-operator
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## the Python environment in .venv, from hash-locked files
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements/dev.txt)"
+	$(UV) pip sync --quiet --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: setup  ## a cluster, the chart, a TrainingJob from apply to Succeeded, its curves in MLflow
+	$(BIN)/python -m hack demo
+
+cluster: setup  ## a kind cluster with a local registry; needs no image registry (see python3 -m hack up --help)
+	$(BIN)/python -m hack up
+
+images: cluster  ## build both images and put them into the cluster's registry
+	$(BIN)/python -m hack images
+
+test: setup  ## everything: check, unit, golden, contract and integration (starts a cluster)
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m hack up
+	$(BIN)/python -m hack images
+	$(BIN)/python -m pytest
+
+unit: setup  ## only the tests that need no cluster
+	$(BIN)/python -m pytest -m "not contract and not integration"
+
+check: setup fmt types arrows  ## style, types, arrows, generated files: under a minute
+	$(BIN)/python -m trainyard crds --check crds
+
+fmt: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+arrows: setup
+	$(BIN)/lint-imports --no-cache
+
+crds: setup  ## write crds/ from the API models
+	$(BIN)/python -m trainyard crds --write crds
+
+lock: setup  ## resolve the dependencies anew into requirements/*.txt
+	$(COMPILE) pyproject.toml --all-extras -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra operator --extra coordinator -c requirements/dev.txt -o requirements/operator.txt
+	$(COMPILE) pyproject.toml --extra trainer --extra serving -c requirements/dev.txt -o requirements/trainer.txt
+	$(COMPILE) requirements/torch.in -c requirements/dev.txt -o requirements/torch.txt
+
+bench-operator: images  ## latency, memory, reads and writes of the operator: build/bench/operator.json
+	$(BIN)/python -m tests.benchmarks.operator
+
+down:  ## remove the cluster and all it put on this host; keep the tool cache
+	$(PYTHON) -m hack down
+
+clean:  ## down, and remove the tool cache and build/
+	$(PYTHON) -m hack clean

@@ -1,0 +1,68 @@
+"""The `trainyard` command.
+
+Each command lives in a file of its own and is imported when it is called, so that `trainyard operator` loads no
+torch and `trainyard run` loads no Kubernetes client.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Train, track, search and promote models on Kubernetes or on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="A TrainingJob manifest.", exists=True, dir_okay=False)],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a field, e.g. training.epochs=3; repeatable."),
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; default: a SQLite file in this folder.")
+    ] = None,
+) -> None:
+    """Train a TrainingJob on this machine, with no cluster."""
+    from trainyard.cli.run import run as run_command
+
+    raise typer.Exit(run_command(file, overrides or [], tracking_uri))
+
+
+@app.command()
+def operator() -> None:
+    """Run the operator (configured by TRAINYARD_* variables; the chart sets them)."""
+    from trainyard.cli.operator import operator as operator_command
+
+    raise typer.Exit(operator_command())
+
+
+@app.command()
+def coordinator() -> None:
+    """Run the coordinator (configured by TRAINYARD_* variables; the chart sets them)."""
+    from trainyard.cli.coordinator import coordinator as coordinator_command
+
+    raise typer.Exit(coordinator_command())
+
+
+@app.command()
+def crds(
+    write: Annotated[Path | None, typer.Option(help="Write the CRDs into this folder.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Fail when the files of this folder differ.")] = None,
+) -> None:
+    """Generate the CustomResourceDefinitions from the API models (to stdout unless told otherwise)."""
+    from trainyard.cli.crds import crds as crds_command
+
+    raise typer.Exit(crds_command(write=write, check=check))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
