@@ -1,7 +1,7 @@
 """The model every API type derives from: camelCase outside, frozen inside, lenient when reading.
 
-An older operator must survive a newer object, so unknown fields are ignored here. People's manifests are read by
-`strict`, which refuses unknown fields and checks the rules that the API server checks by CEL; that is how
+An older operator must survive a newer object, so unknown fields are ignored here. People's manifests are read
+by `strict`, which refuses unknown fields and checks the rules that the API server checks by CEL; that is how
 `trainyard run` says the same as `kubectl apply` without a cluster.
 """
 
@@ -39,8 +39,7 @@ def camel(name: str) -> str:
 
 
 class InvalidManifest(ValueError):  # noqa: N818 - reads as what it is in `except`
-    """A manifest breaks the contract; `problems` has one line a field, each starting with the field's path.
-    A manifest breaks the contract; `problems` has one line a field, each starting with the field's path."""
+    """A manifest breaks the contract; `problems` has a line a field, each starting with the field's path."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -48,8 +47,7 @@ class InvalidManifest(ValueError):  # noqa: N818 - reads as what it is in `excep
 
 
 class ApiModel(BaseModel):
-    """Base of all API types. `rules` are this object's CEL rules; attribute docstrings describe its fields.
-    Base of all API types. `rules` are this object's CEL rules; attribute docstrings describe its fields."""
+    """Base of all API types: `rules` are its CEL rules, the strings under its fields describe them."""
 
     model_config = ConfigDict(
         alias_generator=camel,
@@ -67,7 +65,7 @@ class ApiModel(BaseModel):
         """Plain JSON-ready dict with camelCase keys and no nulls.
 
         Args:
-            defaults: False leaves out whatever was not given, so a manifest comes back as its author wrote it.
+            defaults: False leaves out what was not given: a manifest comes back as its author wrote it.
         """
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=not defaults)
 

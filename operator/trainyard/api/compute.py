@@ -61,8 +61,7 @@ class OnOOM(ApiModel):
 
 
 class RunPolicy(ApiModel):
-    """When a job waits, retries, gives up and goes away. Changes take effect while it runs, save queueName.
-    When a job waits, retries, gives up and goes away. Changes take effect while it runs, save queueName."""
+    """When a job waits, retries, gives up and goes away. May change while it runs, save queueName."""
 
     suspend: bool = False
     """Stop after a checkpoint; go on from there when false again."""
@@ -78,5 +77,5 @@ class RunPolicy(ApiModel):
     """How long to wait for MLflow or a data host that is down."""
     queue_name: DNSLabel | None = None
     """Kueue LocalQueue that admits the job. Immutable."""
-    on_oom: OnOOM | None = Field(default=None, alias="onOOM")
+    on_oom: OnOOM | None = None
     """Retry with more memory; where silent, running out of memory ends the job."""

@@ -172,16 +172,15 @@ class SplitFiles(ApiModel):
 
 
 class Split(ApiModel):
-    """Which rows train, validate and test. By hash, a row keeps its part as data grow, and duplicates stay
-    together."""
+    """Which rows train, validate and test. By hash, a row keeps its part as the data grow."""
 
     validation: Annotated[float, Ge(0.0), Lt(1.0)] = 0.1
     """Share of rows that choose the epoch and the threshold."""
     test: Annotated[float, Ge(0.0), Lt(1.0)] = 0.1
     """Share of rows that are looked at once, at the end."""
     by: SplitBy = SplitBy.HASH
-    """Hash, Order (the last rows test), Group (no group in two parts), Column (it names the part) or Files.
-    Hash, Order (the last rows test), Group (no group in two parts), Column (it names the part) or Files."""
+    """Hash (duplicates stay together), Order (the last rows test), Group (no group in two parts), Column (it
+    names the part) or Files."""
     column: ColumnName | None = None
     """The column of Group and Column; for Order the column to sort by, else the order of the file."""
     files: SplitFiles | None = None

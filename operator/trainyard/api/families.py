@@ -1,7 +1,7 @@
 """What can be trained: one optional member a model family, exactly one of them set.
 
-Fields carry the names of the papers and libraries people know (n_d is `nD`); defaults are those of the field's
-reference implementations.
+Fields carry the names of the papers and libraries people know (n_d is `nD`); defaults are those of the
+field's reference implementations.
 """
 
 from __future__ import annotations
@@ -143,8 +143,7 @@ class MLP(ApiModel):
 
 
 class Custom(ApiModel):
-    """Anything else: a program in an image that follows the pod contract, or a family that an image
-    registers."""
+    """Anything else: a program that follows the pod contract, or a family that an image registers."""
 
     image: Image | None = None
     """Image of the pods; where silent, compute.image or the installed trainer image."""
@@ -153,18 +152,17 @@ class Custom(ApiModel):
     args: Annotated[tuple[LongText, ...], Field(max_length=32)] = ()
     """Arguments of the program."""
     family: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """Name of an entry point in the group trainyard.families; the trainer then runs as for its own families.
-    Name of an entry point in the group trainyard.families; the trainer then runs as for its own families."""
+    """Entry point in the group trainyard.families; the trainer runs it as one of its own families."""
     parameters: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=63)], ShortText], Field(max_length=64)
     ] = Field(default_factory=dict)
-    """Parameters of that family or program, in spec.json; values are text, read as JSON where they are JSON.
-    Parameters of that family or program, in spec.json; values are text, read as JSON where they are JSON."""
+    """Its parameters, in spec.json; values are text, read as JSON where they are JSON."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         at_least_one("image", "family"),
         Rule(
-            "!has(self.family) || ((!has(self.command) || size(self.command) == 0) && (!has(self.args) || size(self.args) == 0))",
+            "!has(self.family) || ((!has(self.command) || size(self.command) == 0) && "
+            "(!has(self.args) || size(self.args) == 0))",
             "family is run by the trainer: remove command and args, or remove family",
             lambda m: m.family is None or not (m.command or m.args),
         ),

@@ -14,7 +14,7 @@ from trainyard.api.types import DNS_1035_PATTERN, Big, LongText, Reason, Time
 
 NAME_RULE = Rule(
     f"self.metadata.name.size() <= {NAME_MAX} && self.metadata.name.matches('{DNS_1035_PATTERN}')",
-    f"metadata.name must be at most {NAME_MAX} characters: lower-case letters, digits and -, starting with a letter",
+    f"metadata.name must be at most {NAME_MAX} lower-case letters, digits and -, starting with a letter",
     lambda obj: is_name(obj.metadata.name or obj.metadata.generate_name + "x"),
 )
 

@@ -51,8 +51,7 @@ LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
 ANNOTATION_HASH: Final = f"{GROUP}/spec-hash"
 ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
-"""Set by a person on a ModelServer to `<model>/<version>`: promotes exactly that version under mode Manual.
-Set by a person on a ModelServer to `<model>/<version>`: promotes exactly that version under mode Manual."""
+"""A person sets it on a ModelServer to `<model>/<version>`: approves exactly that version."""
 
 MANAGER_OPERATOR: Final = "trainyard-operator"
 MANAGER_COORDINATOR: Final = "trainyard-coordinator"
@@ -66,8 +65,7 @@ CA_FILE: Final = f"{SPEC_DIR}/ca.crt"
 TOKEN_FILE: Final = "/var/run/secrets/trainyard/token"  # noqa: S105 - a path, not a secret
 WORK_DIR: Final = "/var/lib/trainyard"
 CLAIM_DIR: Final = "/mnt/claims"
-"""A `pvc://claim/path` source is mounted read-only at `<CLAIM_DIR>/<claim>` and read from `<path>` below it.
-A `pvc://claim/path` source is mounted read-only at `<CLAIM_DIR>/<claim>` and read from `<path>` below it."""
+"""A `pvc://claim/path` source is mounted read-only at `<CLAIM_DIR>/<claim>`."""
 TERMINATION_LOG: Final = "/dev/termination-log"
 
 ENV_PREFIX: Final = "TRAINYARD_"

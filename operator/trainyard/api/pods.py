@@ -1,7 +1,7 @@
 """The part of a pod that a manifest may shape: a whitelist, typed in full.
 
-Nothing here can weaken the security context, mount the host, or reach another namespace. Names and meanings are
-Kubernetes' own.
+Nothing here can weaken the security context, mount the host, or reach another namespace. Names and meanings
+are Kubernetes' own.
 """
 
 from __future__ import annotations
@@ -301,7 +301,8 @@ class VolumeMount(ApiModel):
             ".mountPath",
         ),
         Rule(
-            f"![{', '.join(repr(p) for p in _OWN_PATHS)}].exists(p, self.mountPath == p || self.mountPath.startsWith(p + '/'))",
+            f"![{', '.join(repr(p) for p in _OWN_PATHS)}]"
+            ".exists(p, self.mountPath == p || self.mountPath.startsWith(p + '/'))",
             f"mountPath must not be in {', '.join(_OWN_PATHS)}",
             lambda m: not any(m.mount_path == p or m.mount_path.startswith(p + "/") for p in _OWN_PATHS),
             ".mountPath",

@@ -82,7 +82,12 @@ def cel_name(name: str) -> str:
 
 
 _RESERVED = frozenset(
-    ["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
+    keyword
+    for line in (
+        "true false null in as break const continue else for function if import let loop",
+        "package namespace return var void while",
+    )
+    for keyword in line.split()
 )
 
 

@@ -28,7 +28,7 @@ class Autoscaling(ApiModel):
     """Fewest pods."""
     max_replicas: Annotated[int, Ge(1), Le(1000)]
     """Most pods."""
-    target_cpu_utilization: Annotated[int, Ge(1), Le(100)] = Field(default=70, alias="targetCPUUtilization")
+    target_cpu_utilization: Annotated[int, Ge(1), Le(100)] = 70
     """Percent of the CPU request to aim at."""
 
     rules: ClassVar[tuple[Rule, ...]] = (

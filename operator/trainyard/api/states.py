@@ -1,5 +1,4 @@
-"""Every word that status, Events and results may say, in one place, so that documentation and alerts can
-list them."""
+"""Every word that status, Events and results may say, so that documentation and alerts can list them."""
 
 from __future__ import annotations
 
@@ -61,6 +60,8 @@ class ConditionType(StrEnum):
     PROMOTED = "Promoted"
     SERVING = "Serving"
     PROGRESSING = "Progressing"
+    NAME_CONFLICT = "NameConflict"
+    """A child's name is taken by an object of someone else."""
 
 
 class Reason(StrEnum):
@@ -135,8 +136,7 @@ class Reason(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an attempt ended other than well; the first eight are what a trainer says, the rest what the
-    operator sees."""
+    """Why an attempt ended other than well: the first eight a trainer says, the rest the operator sees."""
 
     INVALID_SPEC = "InvalidSpec"
     DATA_ERROR = "DataError"

@@ -98,16 +98,20 @@ class RetryStatus(ApiModel):
     """Memory limit of the next attempt, when raised after running out of it."""
     excluded_nodes: Annotated[tuple[LocalName, ...], Field(max_length=16)] = ()
     """Nodes the next attempt avoids."""
-    failures: Count = 0
+    unknown: Count = 0
     """Attempts charged to backoffLimit."""
     out_of_memory: Count = 0
     """Attempts that ran out of memory."""
-    disruptions: Count = 0
-    """Attempts lost to evictions, lost nodes and deleted pods; free."""
-    dependency_down: Count = 0
-    """Attempts that found a dependency down."""
-    dependency_down_since: Time | None = None
+    dependency_tries: Count = 0
+    """Attempts in a row that found a dependency down."""
+    dependency_since: Time | None = None
     """Since when a dependency is down."""
+    run_seconds: Big = 0
+    """Running time of ended attempts, which counts against activeDeadlineSeconds."""
+    job_uid: ShortText | None = None
+    """Job of the current attempt, once seen; when it is gone, the attempt was deleted."""
+    attempt_start_time: Time | None = None
+    """When the current attempt's pod began to run."""
 
 
 class MLflowStatus(ApiModel):
@@ -117,16 +121,9 @@ class MLflowStatus(ApiModel):
     """Experiment."""
     run_id: RunID | None = None
     """Run."""
-    url: Reference | None = None
-    """Page of the run."""
-
-
-class ModelStatus(ApiModel):
-    """The package that training made."""
-
-    uri: Reference
-    """Where MLflow keeps it: models:/m-..."""
-    sha256: Sha256 | None = None
+    model_uri: Reference | None = None
+    """The package that was made: models:/m-..."""
+    model_sha256: Sha256 | None = None
     """Digest of the package."""
 
 
@@ -178,11 +175,9 @@ class CommonStatus(ApiModel):
     conditions: Conditions = ()
     """Aspects of the state, for kubectl wait."""
     mlflow: MLflowStatus | None = None
-    """Where the run is in MLflow."""
+    """The run and the package that was made."""
     promotion: PromotionStatus | None = None
     """Where the result is on its way into serving."""
-    model: ModelStatus | None = None
-    """The package that was made."""
     metrics: Metrics = Field(default_factory=dict)
     """Final metrics; empty until the end."""
     data: DataStatus | None = None
@@ -200,8 +195,6 @@ class TrainingJobStatus(CommonStatus):
     """The current or last attempt, counted from 1."""
     restarts: Count | None = None
     """Attempts after the first."""
-    run_seconds: Big | None = None
-    """Running time of finished attempts, which counts against activeDeadlineSeconds."""
     retry: RetryStatus | None = None
     """What the operator remembers between attempts."""
     last_failure: FailureStatus | None = None

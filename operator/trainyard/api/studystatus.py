@@ -1,5 +1,4 @@
-"""What is known about a Study. `trials` is the coordinator's, everything else the operator's; all of it
-bounded."""
+"""What is known about a Study. `trials` is the coordinator's, everything else the operator's."""
 
 from __future__ import annotations
 

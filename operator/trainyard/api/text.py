@@ -27,8 +27,7 @@ class Tokenizer(StrEnum):
 
 
 class Normalise(ApiModel):
-    """Clean-up before tokenisation; what is silent is chosen by coverage of the vectors and stored in the
-    package."""
+    """Clean-up before tokenisation; what is silent is chosen by coverage and stored in the package."""
 
     lower: bool | None = None
     """Lower-case."""

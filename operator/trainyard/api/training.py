@@ -41,8 +41,7 @@ class Precision(StrEnum):
 
 
 class Optimizer(ApiModel):
-    """The optimiser. What is silent takes torch's default, except the learning rate, which takes the
-    family's."""
+    """The optimiser. What is silent takes torch's default, the learning rate the family's."""
 
     name: OptimizerName = OptimizerName.ADAM
     """adam, adamw, sgd, rmsprop or adadelta."""
@@ -197,8 +196,7 @@ class Training(ApiModel):
     schedule: Schedule | None = None
     """How the learning rate changes; constant where silent."""
     metric: MetricName | None = None
-    """Validation metric that chooses the epoch; where silent val_roc_auc (binary), val_accuracy or val_rmse.
-    Validation metric that chooses the epoch; where silent val_roc_auc (binary), val_accuracy or val_rmse."""
+    """Validation metric that chooses the epoch; by the task: val_roc_auc, val_accuracy, val_rmse."""
     goal: Goal | None = None
     """Maximize or Minimize training.metric; known for our own metrics."""
     early_stopping: EarlyStopping | None = None

@@ -1,5 +1,7 @@
-"""Bounded building blocks. Every string, number, list and map of a CR has a bound, so that CEL's cost can be
-estimated and the largest possible object still fits into etcd and, as spec.json, into a ConfigMap.
+"""Bounded building blocks of the API.
+
+Every string, number, list and map of a CR has a bound, so that CEL's cost can be estimated and the largest
+possible object still fits into etcd and, as spec.json, into a ConfigMap.
 """
 
 from __future__ import annotations
