@@ -1,0 +1,105 @@
+"""What is kept of the API server's objects, and how pod, Job and custom resource are tied together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainyard.api import names
+from trainyard.api.states import State
+
+MANAGED = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
+TERMINAL = frozenset(state.value for state in State if state.terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A controller's ownerReference."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A pod or a Job: whose it is, and of which attempt."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner: Ref | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A custom resource as far as the coordinator needs it."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    terminal: bool
+    attempt: int
+    metric: str
+    """The metric that decides when training ends, for the column; none where it is not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The custom resource and attempt that a pod may speak for."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    attempt: int
+
+
+def child(body: Mapping[str, Any]) -> Child:
+    """Read a pod or Job of ours."""
+    meta = body["metadata"]
+    labels = meta.get("labels") or {}
+    attempt = str(labels.get(names.LABEL_ATTEMPT, ""))
+    return Child(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        owner=controller(meta),
+        attempt=int(attempt) if attempt.isascii() and attempt.isdigit() else 0,
+    )
+
+
+def target(body: Mapping[str, Any]) -> Target:
+    """Read a custom resource of ours."""
+    meta, status = body["metadata"], body.get("status") or {}
+    return Target(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        terminal=status.get("state") in TERMINAL,
+        attempt=int(status.get("attempt") or 0),
+        metric=_watched_metric(body.get("spec") or {}),
+    )
+
+
+def _watched_metric(spec: Mapping[str, Any]) -> str:
+    stopping = (spec.get("training") or {}).get("earlyStopping") or {}
+    return str(stopping.get("metric") or "")
+
+
+def managed(body: Mapping[str, Any]) -> bool:
+    """Whether an object carries the label that our watches select by."""
+    labels: Mapping[str, str] = body["metadata"].get("labels") or {}
+    return labels.get(names.LABEL_MANAGED_BY) == names.MANAGED_BY
+
+
+def controller(meta: Mapping[str, Any]) -> Ref | None:
+    """The one ownerReference marked as controller, when it is a Job or a kind of ours."""
+    for ref in meta.get("ownerReferences") or []:
+        if ref.get("controller") and ref.get("apiVersion") in {"batch/v1", names.API_VERSION}:
+            return Ref(ref["kind"], ref["name"], ref["uid"])
+    return None

@@ -1,0 +1,173 @@
+"""Progress: what trainers report becomes `status.progress`, with few writes and no last value lost.
+
+The first report of an object and the last of a training are written at once, others once an interval. A
+write is server-side apply of that one field, by a manager of its own. It names the uid and version of the
+object as last seen, so it never lands on another object of the same name, nor on one that has ended
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from trainyard.api import names
+from trainyard.api.status import ProgressStatus
+from trainyard.api.wire import Progress, ProgressReply
+from trainyard.coordinator.coalesce import Coalescer
+from trainyard.coordinator.columns import as_status
+from trainyard.coordinator.facts import Owner, Target
+from trainyard.coordinator.kube import Body, Kube, KubeError
+from trainyard.coordinator.metrics import Metrics
+from trainyard.coordinator.pods import Index
+
+log = logging.getLogger(__name__)
+WRITERS = 16
+TRIES = 3
+"""Times one write is tried when the object changes under it; the next value tries again anyway."""
+IDLE_SWEEP = 60.0
+
+
+class StaleAttemptError(Exception):
+    """The reporting pod belongs to an attempt that was replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A value that waits, and whose it is."""
+
+    owner: Owner
+    progress: ProgressStatus
+
+
+class ProgressService:
+    """Takes reports and writes them out."""
+
+    def __init__(
+        self, kube: Kube, index: Index, metrics: Metrics, *, write_interval: float, report_interval: float
+    ) -> None:
+        self._kube = kube
+        self._index = index
+        self._metrics = metrics
+        self._report_interval = report_interval
+        self._values: Coalescer[str, Pending] = Coalescer(write_interval, time.monotonic)
+        self._news = asyncio.Event()
+        self._slots = asyncio.Semaphore(WRITERS)
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def report(self, owner: Owner, report: Progress) -> ProgressReply:
+        """Take one report of the pod that works for this owner."""
+        target = await self._index.target(owner)
+        if report.attempt != owner.attempt or (target and target.attempt > owner.attempt):
+            raise StaleAttemptError
+        if target is None or target.terminal:
+            return ProgressReply(stop=True, next_after_seconds=self._report_interval)
+        progress = as_status(report, datetime.now(UTC), target.metric)
+        last = report.percent == 100 or report.epoch >= report.epochs
+        self._values.put(owner.uid, Pending(owner, progress), now=last)
+        self._metrics.reports.labels("progress").inc()
+        self._news.set()
+        return ProgressReply(stop=False, next_after_seconds=self._report_interval)
+
+    async def run(self) -> None:
+        """Write what is due until cancelled."""
+        swept = time.monotonic()
+        while True:
+            self._news.clear()
+            self._start_due(everything=False)
+            if time.monotonic() - swept > IDLE_SWEEP:
+                self._values.forget_idle()
+                swept = time.monotonic()
+            due = self._values.next_due()
+            wait = IDLE_SWEEP if due is None else max(0.0, min(due - time.monotonic(), IDLE_SWEEP))
+            try:
+                await asyncio.wait_for(self._news.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def flush(self, seconds: float) -> int:
+        """Write all that waits, for at most so long; return how many values are left unwritten."""
+        deadline = time.monotonic() + seconds
+        self._start_due(everything=True)
+        while self._writes and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait(self._writes, timeout=left)
+            self._start_due(everything=True)
+        for task in self._writes:
+            task.cancel()
+        return len(self._values) + len(self._writes)
+
+    def _start_due(self, *, everything: bool) -> None:
+        for uid, pending in self._values.take(everything=everything):
+            task = asyncio.create_task(self._write(uid, pending))
+            self._writes.add(task)
+            task.add_done_callback(self._writes.discard)
+        self._metrics.pending.set(len(self._values))
+
+    async def _write(self, uid: str, pending: Pending) -> None:
+        async with self._slots:
+            try:
+                outcome = await self._try_write(pending)
+            except KubeError as error:
+                log.warning("progress of %s/%s: %s", pending.owner.namespace, pending.owner.name, error)
+                outcome = "error"
+        self._metrics.writes.labels(outcome).inc()
+        if outcome == "ok":
+            self._values.done(uid)
+        elif outcome == "error":
+            self._values.failed(uid, pending)
+        else:
+            self._values.drop(uid)
+        self._news.set()
+
+    async def _try_write(self, pending: Pending) -> str:
+        """Write once; when the object is not as last seen, look again and decide anew."""
+        target = await self._index.target(pending.owner)
+        for _ in range(TRIES):
+            if (reason := refusal(target, pending.owner)) or target is None:
+                return reason or "gone"
+            try:
+                await self._kube.apply(status_path(target), status_body(target, pending.progress))
+            except KubeError as error:
+                if error.status == 404:
+                    return "gone"
+                if error.status != 409:
+                    raise
+                target = await self._index.read_target(pending.owner)
+            else:
+                return "ok"
+        raise KubeError(409, f"changed under each of {TRIES} tries")
+
+
+def refusal(target: Target | None, owner: Owner) -> str:
+    """Why nothing may be written for this owner, or nothing."""
+    if target is None or target.uid != owner.uid:
+        return "gone"
+    if target.terminal:
+        return "terminal"
+    if target.attempt > owner.attempt:
+        return "stale"
+    return ""
+
+
+def status_path(target: Target) -> str:
+    """URL path of a TrainingJob's status."""
+    plural = names.TRAININGJOB.plural
+    return f"/apis/{names.API_VERSION}/namespaces/{target.namespace}/{plural}/{target.name}/status"
+
+
+def status_body(target: Target, progress: ProgressStatus) -> Body:
+    """The part of the object that is the coordinator's, with what it must still be."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.TRAININGJOB.kind,
+        "metadata": {
+            "name": target.name,
+            "namespace": target.namespace,
+            "uid": target.uid,
+            "resourceVersion": target.version,
+        },
+        "status": {"progress": progress.to_kubernetes()},
+    }
