@@ -1,0 +1,182 @@
+"""TabNet (Arik and Pfister, arXiv 1908.07442), numerically the network of pytorch-tabnet 4.1.0.
+
+Same initialisation, scaling, prior update and sparsity term; only the way it is computed differs (ghost batch
+normalisation in one call, one embedding gather, no constants moved between devices inside a step).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .embedding import PackedEmbedding
+from .ghost_norm import GhostBatchNorm
+from .sparsemax import MASKS
+
+_SCALE = math.sqrt(0.5)
+_EPSILON = 1e-15
+
+
+@dataclass(frozen=True, slots=True)
+class TabNetConfig:
+    """Everything that fixes the network's shape; written into the package."""
+
+    numeric: int
+    cardinalities: tuple[int, ...]
+    widths: tuple[int, ...]
+    outputs: int
+    n_d: int = 8
+    n_a: int = 8
+    n_steps: int = 3
+    gamma: float = 1.3
+    n_independent: int = 2
+    n_shared: int = 2
+    virtual_batch_size: int = 128
+    momentum: float = 0.02
+    mask: str = "sparsemax"
+
+    @property
+    def features(self) -> int:
+        """Columns that the masks choose among."""
+        return self.numeric + len(self.cardinalities)
+
+    @property
+    def inputs(self) -> int:
+        """Width after the embeddings."""
+        return self.numeric + sum(self.widths)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` gives an equal object back."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TabNetConfig:
+        """The inverse of `to_json`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+
+
+def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.xavier_normal_(layer.weight, gain=gain)
+    return layer
+
+
+def _glu_linear(inputs: int, outputs: int) -> nn.Linear:
+    return _linear(inputs, outputs, math.sqrt((inputs + outputs) / math.sqrt(inputs)))
+
+
+def _plain_linear(inputs: int, outputs: int) -> nn.Linear:
+    return _linear(inputs, outputs, math.sqrt((inputs + outputs) / math.sqrt(4 * inputs)))
+
+
+class FeatureTransformer(nn.Module):
+    """Gated linear units: the shared layers (weights of all steps, norms of this one), then its own."""
+
+    def __init__(self, config: TabNetConfig, shared: nn.ModuleList) -> None:
+        super().__init__()
+        hidden = config.n_d + config.n_a
+        first = hidden if len(shared) else config.inputs
+        self.own = nn.ModuleList(
+            _glu_linear(first if i == 0 else hidden, 2 * hidden) for i in range(config.n_independent)
+        )
+        self.norms = nn.ModuleList(
+            GhostBatchNorm(2 * hidden, config.virtual_batch_size, config.momentum)
+            for _ in range(len(shared) + config.n_independent)
+        )
+
+    def forward(self, x: Tensor, shared: nn.ModuleList) -> Tensor:
+        """From the (masked) features to n_d + n_a numbers a row."""
+        for i, (layer, norm) in enumerate(zip([*shared, *self.own], self.norms, strict=True)):
+            gated = functional.glu(norm(layer(x)), dim=1)
+            x = gated if i == 0 else (x + gated) * _SCALE
+        return x
+
+
+class AttentiveTransformer(nn.Module):
+    """Scores for the mask of a step, before the prior."""
+
+    def __init__(self, config: TabNetConfig) -> None:
+        super().__init__()
+        self.layer = _plain_linear(config.n_a, config.features)
+        self.norm = GhostBatchNorm(config.features, config.virtual_batch_size, config.momentum)
+
+    def forward(self, attention: Tensor) -> Tensor:
+        """One score per feature."""
+        scores: Tensor = self.norm(self.layer(attention))
+        return scores
+
+
+class TabNet(nn.Module):
+    """Logits (or values) and the sparsity term from numeric columns and category codes."""
+
+    spread: Tensor | None
+    share: Tensor | None
+
+    def __init__(self, config: TabNetConfig) -> None:
+        super().__init__()
+        if config.n_independent + config.n_shared == 0:
+            raise ValueError("n_independent and n_shared cannot both be 0")
+        self.config = config
+        hidden = config.n_d + config.n_a
+        self.embedding = (
+            PackedEmbedding(config.cardinalities, config.widths) if config.cardinalities else None
+        )
+        self.initial_norm = nn.BatchNorm1d(config.inputs, momentum=0.01)
+        self.shared = nn.ModuleList(
+            _glu_linear(config.inputs if i == 0 else hidden, 2 * hidden) for i in range(config.n_shared)
+        )
+        self.features = nn.ModuleList(
+            FeatureTransformer(config, self.shared) for _ in range(config.n_steps + 1)
+        )
+        self.attention = nn.ModuleList(AttentiveTransformer(config) for _ in range(config.n_steps))
+        self.head = _plain_linear(config.n_d, config.outputs)
+        self._mask = MASKS[config.mask]
+        self._register_spread(config)
+
+    def _register_spread(self, config: TabNetConfig) -> None:
+        """A column's mask is shared out evenly over the numbers of its embedding."""
+        widths = [1] * config.numeric + list(config.widths)
+        if all(width == 1 for width in widths):
+            spread = share = None
+        else:
+            spread = torch.tensor([i for i, width in enumerate(widths) for _ in range(width)])
+            share = torch.tensor([1.0 / width for width in widths for _ in range(width)])
+        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("share", share, persistent=False)
+
+    def embed(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """Numeric columns first, then every embedding."""
+        if self.embedding is None:
+            return numeric
+        looked_up = self.embedding(codes)
+        return torch.cat([numeric, looked_up], 1) if self.config.numeric else looked_up
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs of the head, and the mean negative entropy of the masks (to be subtracted, weighted)."""
+        n_d = self.config.n_d
+        x = self.initial_norm(self.embed(numeric, codes))
+        attention = self.features[0](x, self.shared)[:, n_d:]
+        prior: Tensor | None = None
+        decision: Tensor | None = None
+        entropy = x.new_zeros(())
+        for features, attend in zip(list(self.features)[1:], self.attention, strict=True):
+            scores = attend(attention)
+            mask = self._mask(scores if prior is None else scores * prior)
+            entropy = entropy + (mask * torch.log(mask + _EPSILON)).sum(1).mean()
+            left = self.config.gamma - mask
+            prior = left if prior is None else left * prior
+            out = features(self._apply(mask, x), self.shared)
+            step = functional.relu(out[:, :n_d])
+            decision = step if decision is None else decision + step
+            attention = out[:, n_d:]
+        return self.head(decision), entropy / self.config.n_steps
+
+    def _apply(self, mask: Tensor, x: Tensor) -> Tensor:
+        if self.spread is None:
+            return mask * x
+        return mask.index_select(1, self.spread) * self.share * x

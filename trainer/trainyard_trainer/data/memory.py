@@ -1,0 +1,57 @@
+"""Whether the data will fit, said before it is loaded instead of found out by the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard_trainer.errors import DataError
+
+SHARE = 0.6
+_CSV_FACTOR, _PARQUET_FACTOR = 4.0, 2.5
+_UNLIMITED = 1 << 60
+
+
+def limit_bytes(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Memory this process may use: the cgroup's limit (v2 or v1), else the machine's."""
+    found = [_UNLIMITED]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            found.append(int((cgroup / name).read_text()))
+        except (OSError, ValueError):  # absent, or "max"
+            continue
+    try:
+        kilobytes = next(line.split()[1] for line in meminfo.read_text().splitlines() if "MemTotal" in line)
+        found.append(int(kilobytes) * 1024)
+    except (OSError, StopIteration):
+        pass
+    return min(found)
+
+
+def need_bytes(path: Path, parquet: bool) -> int:
+    """A rough upper estimate: the cells as read, the table of float64, and the encoded tensors."""
+    if not parquet:
+        compressed = 4.0 if path.suffix in (".gz", ".bz2", ".zst") else 1.0
+        return int(path.stat().st_size * _CSV_FACTOR * compressed)
+    import pyarrow.parquet
+
+    metadata = pyarrow.parquet.read_metadata(path)
+    stored = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    return int(max(stored, metadata.num_rows * metadata.num_columns * 8) * _PARQUET_FACTOR)
+
+
+def check(need: int, limit: int, what: str) -> None:
+    """Refuse to start what would not finish.
+
+    Raises:
+        DataError: More than SHARE of the memory would be needed.
+    """
+    if need > SHARE * limit:
+        raise DataError(
+            f"{what} needs about {_size(need)} of memory; this machine or pod has {_size(limit)}, "
+            f"of which {SHARE:.0%} may be data",
+            "raise compute.resources.limits.memory, drop columns or use fewer rows",
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
