@@ -1,0 +1,171 @@
+"""What an attempt waits for or does, told from its pods and, when they say nothing, from Events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trainyard.api.states import Cause, Reason, State
+from trainyard.core.attempts import is_dependency
+from trainyard.core.case import Case
+from trainyard.core.observed import Event, Pod
+
+NO_POD, NO_CONTAINER = 5, 15
+"""Seconds without a pod, or in ContainerCreating, after which Events are asked for the reason."""
+DEPENDENCY_PROOF = 20
+"""Seconds that a trainer must run after an outage before it counts as running: it gives up within 15 s."""
+
+_IMAGE = frozenset(
+    {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
+_START = frozenset({"CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"})
+_CREATING = frozenset({"", "ContainerCreating", "PodInitializing"})
+_MISSING_SECRET = re.compile(r'secrets? "([^"]{1,253})" not found')
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The state to show, and how soon to look again."""
+
+    state: State
+    reason: Reason | Cause
+    message: str
+    requeue: float | None = None
+    warning: bool = False
+    sticky: bool = False
+    """The message of the first sighting stays while state and reason do: Kubernetes alternates the texts."""
+    ask_events: bool = False
+
+
+def starting(case: Case, requeue: float | None = None, *, ask_events: bool = False) -> View:
+    """The attempt is on its way and nothing is known to be in its way."""
+    attempt, cause = case.record.attempt, case.prior_cause
+    if cause:
+        state = State.STARTING if is_dependency(cause) else State.RESTARTING
+        message = f"Attempt {attempt} is on its way after {cause} of attempt {attempt - 1}."
+        return View(state, Cause(cause), message, requeue, sticky=True, ask_events=ask_events)
+    message = f"The pod of attempt {attempt} is on its way."
+    return View(State.STARTING, Reason.JOB_CREATED, message, requeue, ask_events=ask_events)
+
+
+def view(case: Case) -> View:
+    """Tell the state of an attempt whose Job exists and is not over."""
+    child = case.child
+    if child is not None and child.suspended and case.policy.queue_name:
+        queue = case.policy.queue_name
+        message = f"The job waits in Kueue's queue {queue}; kubectl describe workloads tells its place."
+        return View(State.PENDING, Reason.QUEUED, message)
+    pods = case.pods
+    if not pods:
+        return _without_pod(case)
+    if all(p.running or p.over for p in pods):
+        return _running(case, pods)
+    waiting = next(p for p in pods if not p.running and not p.over)
+    return _pod(case, waiting)
+
+
+def _without_pod(case: Case) -> View:
+    age = case.age(case.child.created if case.child is not None else None)
+    if age < NO_POD:
+        return starting(case, NO_POD - age)
+    found = _from_events(case.observed.events or (), "Job")
+    return found or starting(case, NO_CONTAINER, ask_events=case.observed.events is None)
+
+
+def _running(case: Case, pods: tuple[Pod, ...]) -> View:
+    running = [p for p in pods if p.running]
+    if not running:
+        # The pod is over and its Job not yet: the Job's condition comes within a second or two.
+        return View(_kept_state(case), _kept_reason(case), case.record.message, 5.0, sticky=True)
+    progress = case.job.status.get("progress")
+    heard = isinstance(progress, dict) and progress.get("attempt") == case.record.attempt
+    proven = heard or case.record.state is State.RUNNING
+    age = min(case.age(p.started) for p in running)
+    if is_dependency(case.prior_cause) and not proven and age < DEPENDENCY_PROOF:
+        return starting(case, DEPENDENCY_PROOF - age)
+    node = running[0].node
+    where = f" on node {node}" if node and len(pods) == 1 else ""
+    ghosts = [p.deletion for p in running if p.deletion is not None]
+    requeue = 35.0 if ghosts else None
+    return View(State.RUNNING, Reason.TRAINING, f"Attempt {case.record.attempt} trains{where}.", requeue)
+
+
+def _kept_state(case: Case) -> State:
+    return case.record.state or State.STARTING
+
+
+def _kept_reason(case: Case) -> Reason | Cause:
+    for words in (Reason, Cause):
+        if case.record.reason in set(words):
+            return words(case.record.reason)
+    return Reason.JOB_CREATED
+
+
+def _pod(case: Case, pod: Pod) -> View:
+    if pod.unschedulable:
+        message = (
+            f"No node takes the pod: {pod.unschedulable}. Ask for less in compute.resources or add nodes."
+        )
+        return View(State.PENDING, Reason.UNSCHEDULABLE, message, warning=True)
+    if pod.waiting in _IMAGE:
+        return _image(pod)
+    if pod.waiting == "CreateContainerConfigError":
+        return _container_config(pod)
+    if pod.waiting in _START:
+        message = (
+            f"The container cannot be started: {pod.waiting_message}. Check compute.image and model.custom."
+        )
+        return View(State.STARTING, Reason.CONTAINER_START_ERROR, message, warning=True)
+    if pod.waiting in _CREATING and pod.node:
+        age = case.age(pod.created)
+        if age < NO_CONTAINER:
+            return starting(case, NO_CONTAINER - age)
+        found = _from_events(case.observed.events or (), "Pod")
+        return found or starting(case, NO_CONTAINER, ask_events=case.observed.events is None)
+    return starting(case)
+
+
+def _image(pod: Pod) -> View:
+    detail = f" ({pod.waiting_message})" if pod.waiting_message else ""
+    message = f"The image {pod.image} cannot be pulled{detail}. Check its name and imagePullSecrets."
+    return View(State.STARTING, Reason.IMAGE_PULL_BACK_OFF, message, warning=True, sticky=True)
+
+
+def _container_config(pod: Pod) -> View:
+    missing = _MISSING_SECRET.search(pod.waiting_message)
+    if missing:
+        return _missing_secret(missing[1])
+    message = f"The container cannot be configured: {pod.waiting_message}. Check env and envFrom."
+    return View(State.STARTING, Reason.CONTAINER_CONFIG_ERROR, message, warning=True, sticky=True)
+
+
+def _missing_secret(name: str) -> View:
+    message = f'Secret "{name}" is not in the namespace: create it; the pod then starts by itself.'
+    return View(State.STARTING, Reason.MISSING_SECRET, message, 15.0, warning=True)
+
+
+def _from_events(events: Iterable[Event], kind: str) -> View | None:
+    """The first Event of a kind of object that explains why nothing happens."""
+    for event in events:
+        if event.kind != kind:
+            continue
+        if event.reason == "FailedCreate":
+            return refused(event.message)
+        if event.reason in {"FailedMount", "FailedAttachVolume"}:
+            if missing := _MISSING_SECRET.search(event.message):
+                return _missing_secret(missing[1])
+            message = f"A volume cannot be mounted: {event.message}. Check compute.podTemplate.volumes."
+            return View(State.STARTING, Reason.MOUNT_FAILED, message, 15.0, warning=True, sticky=True)
+    return None
+
+
+def refused(message: str) -> View:
+    """The API server takes the Job or its pod not at all."""
+    if "exceeded quota" in message or "failed quota" in message:
+        text = f"A ResourceQuota leaves no room: {message}. Ask for less, or wait: it is tried again."
+        return View(State.PENDING, Reason.QUOTA_EXCEEDED, text, 15.0, warning=True, sticky=True)
+    text = (
+        f"The API server refuses the pod: {message}. Check the namespace's policies and compute.podTemplate."
+    )
+    return View(State.PENDING, Reason.POD_REJECTED, text, 15.0, warning=True, sticky=True)

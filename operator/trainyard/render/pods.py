@@ -1,0 +1,232 @@
+"""The pod of an attempt, by the pod contract: what it may use, where it may write, and what it can never do.
+
+The manifest's podTemplate is a typed whitelist; here it is merged so that nothing in it replaces a name of ours
+or touches a security context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainyard.api.names import (
+    CLAIM_DIR,
+    ENV_SPEC,
+    ENV_WORKDIR,
+    SPEC_DIR,
+    SPEC_FILE,
+    TERMINATION_LOG,
+    TOKEN_AUDIENCE,
+    TOKEN_FILE,
+    TRAINER_CONTAINER,
+    WORK_DIR,
+)
+from trainyard.core.policy import DEFAULT_MEMORY
+from trainyard.core.reading import mapping, mappings, text, whole
+from trainyard.render.inputs import Attempt, Installation
+from trainyard.render.labels import attempt_labels
+from trainyard.render.names import attempt_name
+
+USER = 10001
+GRACE_SECONDS = 60
+TOKEN_SECONDS = 3600
+DEFAULT_REQUESTS = {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "1Gi"}
+DEFAULT_LIMITS = {"memory": DEFAULT_MEMORY, "ephemeral-storage": "10Gi"}
+SHARED_MEMORY = "1Gi"
+SCRATCH, WORK = "2Gi", "8Gi"
+_PLACEMENT = (
+    "nodeSelector",
+    "affinity",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "runtimeClassName",
+    "imagePullSecrets",
+)
+_UNREACHABLE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def pod_template(attempt: Attempt, install: Installation) -> dict[str, Any]:
+    """Render the pod template of an attempt's Job."""
+    compute = mapping(attempt.spec.get("compute"))
+    extra = mapping(compute.get("podTemplate"))
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(attempt, install, extra)],
+        "volumes": _volumes(attempt, extra),
+        "tolerations": _tolerations(attempt, extra),
+    }
+    for field in _PLACEMENT:
+        if extra.get(field):
+            spec[field] = extra[field]
+    if attempt.excluded_nodes:
+        spec["affinity"] = _avoiding(mapping(spec.get("affinity")), attempt.excluded_nodes)
+    if account := text(compute.get("serviceAccountName")):
+        spec["serviceAccountName"] = account
+    labels = {**mapping(extra.get("labels")), **attempt_labels(attempt.job, attempt.number)}
+    return {"metadata": _annotated({"labels": labels}, extra), "spec": spec}
+
+
+def resources(attempt: Attempt) -> dict[str, dict[str, Any]]:
+    """Requests and limits of the container, with defaults where the manifest is silent."""
+    asked = mapping(mapping(attempt.spec.get("compute")).get("resources"))
+    requests, limits = dict(mapping(asked.get("requests"))), dict(mapping(asked.get("limits")))
+    if attempt.memory:
+        limits["memory"] = attempt.memory
+    for name, amount in DEFAULT_LIMITS.items():
+        limits.setdefault(name, requests.get(name, amount))
+    given = mapping(asked.get("limits"))
+    for name, amount in DEFAULT_REQUESTS.items():
+        requests.setdefault(name, given.get(name, amount))
+    return {"requests": requests, "limits": limits}
+
+
+def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]) -> dict[str, Any]:
+    compute = mapping(attempt.spec.get("compute"))
+    custom = mapping(mapping(attempt.spec.get("model")).get("custom"))
+    container: dict[str, Any] = {
+        "name": TRAINER_CONTAINER,
+        "image": text(custom.get("image")) or text(compute.get("image")) or install.trainer_image,
+        "imagePullPolicy": text(compute.get("imagePullPolicy")) or install.pull_policy,
+        "env": _env(attempt, extra),
+        "resources": resources(attempt),
+        "volumeMounts": _mounts(attempt, extra),
+        "terminationMessagePath": TERMINATION_LOG,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    if custom.get("command"):
+        container["command"] = custom["command"]
+    if custom.get("args"):
+        container["args"] = custom["args"]
+    if sources := _env_from(attempt, extra):
+        container["envFrom"] = sources
+    return container
+
+
+def _env(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    own: list[dict[str, Any]] = [
+        {"name": ENV_SPEC, "value": SPEC_FILE},
+        {"name": ENV_WORKDIR, "value": WORK_DIR},
+        {
+            "name": "TRAINYARD_CPU_REQUEST_MILLI",
+            "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu", "divisor": "1m"}},
+        },
+    ]
+    users = [dict(e) for e in mappings(extra.get("env")) if not text(e.get("name")).startswith("TRAINYARD_")]
+    home = [] if any(e.get("name") == "HOME" for e in users) else [{"name": "HOME", "value": "/tmp"}]  # noqa: S108
+    return [*own, *home, *users]
+
+
+def _env_from(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Secrets that sources name come first, so that what podTemplate says about the environment wins."""
+    secrets = [{"secretRef": {"name": name}} for name in _credentials(attempt)]
+    return [*secrets, *(dict(e) for e in mappings(extra.get("envFrom")))]
+
+
+def _sources(attempt: Attempt) -> list[Mapping[str, Any]]:
+    """Every place of a manifest that names data: the source itself, files of a split, word vectors."""
+    data = mapping(attempt.spec.get("data"))
+    files = mapping(mapping(data.get("split")).get("files"))
+    vectors = mapping(mapping(data.get("text")).get("vectors"))
+    found = [
+        mapping(data.get("source")),
+        mapping(files.get("validation")),
+        mapping(files.get("test")),
+        vectors,
+    ]
+    return [source for source in found if source]
+
+
+def _credentials(attempt: Attempt) -> list[str]:
+    return list(dict.fromkeys(n for s in _sources(attempt) if (n := text(s.get("credentialsSecret")))))
+
+
+def _claims(attempt: Attempt) -> list[str]:
+    """Claims that `pvc://claim/path` sources name."""
+    uris = [text(s.get("uri")) for s in _sources(attempt)]
+    uris += [text(mapping(s.get("labels")).get("uri")) for s in _sources(attempt)]
+    found = [u.removeprefix("pvc://").split("/", 1)[0] for u in uris if u.startswith("pvc://")]
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def _volumes(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    compute = mapping(attempt.spec.get("compute"))
+    shared = {"medium": "Memory", "sizeLimit": compute.get("sharedMemory") or SHARED_MEMORY}
+    token = {"path": "token", "audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS}
+    own: list[dict[str, Any]] = [
+        {"name": "trainyard-spec", "configMap": {"name": attempt_name(attempt.job, attempt.number)}},
+        {"name": "trainyard-token", "projected": {"sources": [{"serviceAccountToken": token}]}},
+        {"name": "trainyard-tmp", "emptyDir": {"sizeLimit": SCRATCH}},
+        {"name": "trainyard-work", "emptyDir": {"sizeLimit": WORK}},
+        {"name": "trainyard-shm", "emptyDir": shared},
+    ]
+    claims = [
+        {"name": f"trainyard-claim-{i}", "persistentVolumeClaim": {"claimName": name, "readOnly": True}}
+        for i, name in enumerate(_claims(attempt))
+    ]
+    taken = {v["name"] for v in own + claims}
+    return own + claims + [dict(v) for v in mappings(extra.get("volumes")) if v.get("name") not in taken]
+
+
+def _mounts(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    own: list[dict[str, Any]] = [
+        {"name": "trainyard-spec", "mountPath": SPEC_DIR, "readOnly": True},
+        {"name": "trainyard-token", "mountPath": TOKEN_FILE.rpartition("/")[0], "readOnly": True},
+        {"name": "trainyard-work", "mountPath": WORK_DIR},
+        {"name": "trainyard-shm", "mountPath": "/dev/shm"},  # noqa: S108 - the path is Linux's
+    ]
+    own += [
+        {"name": f"trainyard-claim-{i}", "mountPath": f"{CLAIM_DIR}/{name}", "readOnly": True}
+        for i, name in enumerate(_claims(attempt))
+    ]
+    users = [dict(m) for m in mappings(extra.get("volumeMounts"))]
+    if not any(m.get("mountPath") == "/tmp" for m in users):  # noqa: S108 - a mount of the manifest may replace it
+        own.append({"name": "trainyard-tmp", "mountPath": "/tmp"})  # noqa: S108
+    return own + users
+
+
+def _tolerations(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The manifest's own, and how long a silent node is put up with (runPolicy.nodeLostSeconds)."""
+    users = [dict(t) for t in mappings(extra.get("tolerations"))]
+    seconds = whole(mapping(attempt.spec.get("runPolicy")).get("nodeLostSeconds"), 300)
+    keys = {t.get("key") for t in users}
+    lost = [
+        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
+        for key in _UNREACHABLE
+        if key not in keys and None not in keys
+    ]
+    return users + lost
+
+
+def _avoiding(affinity: Mapping[str, Any], nodes: tuple[str, ...]) -> dict[str, Any]:
+    """Add to every required term that the pod must not run on these nodes."""
+    field = {"key": "metadata.name", "operator": "NotIn", "values": list(nodes)}
+    node = dict(mapping(affinity.get("nodeAffinity")))
+    required = mapping(node.get("requiredDuringSchedulingIgnoredDuringExecution"))
+    terms = mappings(required.get("nodeSelectorTerms")) or [{}]
+    node["requiredDuringSchedulingIgnoredDuringExecution"] = {
+        "nodeSelectorTerms": [{**t, "matchFields": [*mappings(t.get("matchFields")), field]} for t in terms]
+    }
+    return {**affinity, "nodeAffinity": node}
+
+
+def _annotated(meta: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    annotations = mapping(extra.get("annotations"))
+    return {**meta, "annotations": dict(annotations)} if annotations else meta
