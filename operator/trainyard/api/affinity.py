@@ -56,10 +56,10 @@ class LabelSelector(ApiModel):
 
 
 class NodeRequirement(ApiModel):
-    """A condition on one label or field of a node."""
+    """A condition on one label of a node."""
 
     key: LabelKey
-    """The label or field."""
+    """The label."""
     operator: NodeOperator
     """In, NotIn, Exists, DoesNotExist, Gt or Lt."""
     values: _Values = ()
@@ -71,8 +71,6 @@ class NodeTerm(ApiModel):
 
     match_expressions: Annotated[tuple[NodeRequirement, ...], Field(max_length=8)] = ()
     """Conditions on labels."""
-    match_fields: Annotated[tuple[NodeRequirement, ...], Field(max_length=8)] = ()
-    """Conditions on fields, such as metadata.name."""
 
 
 class NodeSelector(ApiModel):

@@ -11,10 +11,7 @@ from pydantic import Field
 from trainyard.api.base import ApiModel
 from trainyard.api.rules import Rule, at_least_one, at_most_one, exactly_one
 from trainyard.api.text import ImageData, TextData
-from trainyard.api.types import ColumnName, Label, LocalName, Reference, Seed, Sha256, ShortText
-
-SCHEMES = ("file", "http", "https", "s3", "pvc", "sample")
-_SCHEMES_TEXT = "a path, or one of " + ", ".join(f"{scheme}://" for scheme in SCHEMES)
+from trainyard.api.types import ColumnName, DataURI, Label, LocalName, Seed, Sha256, ShortText
 
 
 class Format(StrEnum):
@@ -67,19 +64,26 @@ class CSVOptions(ApiModel):
     )
 
 
-class LabelsFile(ApiModel):
-    """A second file that holds the labels, as IDX data sets do."""
+class DataFile(ApiModel):
+    """One file or folder and, if wanted, exactly which bytes."""
 
-    uri: Reference
-    """Where the labels are, as source.uri."""
+    uri: DataURI
+    """As source.uri."""
     sha256: Sha256 | None = None
-    """Pin of the labels' content."""
+    """Pin of the content."""
+
+
+class PartFile(DataFile):
+    """Rows of one part, read as source is, with its credentials and format."""
+
+    labels: DataFile | None = None
+    """Labels in a file of their own (IDX)."""
 
 
 class Source(ApiModel):
     """A data set: where it is and, if wanted, exactly which bytes."""
 
-    uri: Reference
+    uri: DataURI
     """A path, file://, http(s)://, s3://bucket/key, pvc://claim/path, or sample://name for bundled data."""
     sha256: Sha256 | None = None
     """Pin of the content; training fails with DataError when the bytes differ."""
@@ -90,19 +94,10 @@ class Source(ApiModel):
     """CSV, Parquet, IDX, NPZ or ImageFolder; by the name's ending where silent."""
     csv: CSVOptions | None = None
     """How to read CSV."""
-    labels: LabelsFile | None = None
+    labels: DataFile | None = None
     """Labels in a file of their own (IDX)."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            f"!self.uri.contains('://') || self.uri.matches('^({'|'.join(SCHEMES)})://.+')",
-            f"uri must be {_SCHEMES_TEXT}",
-            lambda s: (
-                "://" not in s.uri
-                or any(s.uri.startswith(f"{x}://") and len(s.uri) > len(x) + 3 for x in SCHEMES)
-            ),
-            ".uri",
-        ),
         Rule(
             "!has(self.csv) || !has(self.format) || self.format == 'CSV'",
             "csv is only for format CSV",
@@ -163,9 +158,9 @@ class ClassWeights(ApiModel):
 class SplitFiles(ApiModel):
     """Parts that come as files of their own."""
 
-    validation: Source | None = None
+    validation: PartFile | None = None
     """Rows to validate on; else split.validation of the training source by hash."""
-    test: Source | None = None
+    test: PartFile | None = None
     """Rows to test on, once; else split.test of the training source by hash."""
 
     rules: ClassVar[tuple[Rule, ...]] = (at_least_one("validation", "test"),)

@@ -50,8 +50,7 @@ class TabNet(ApiModel):
     embedding_size: Annotated[int, Ge(1), Le(512)] | None = None
     """Width of each categorical column's embedding; by the column's cardinality where silent."""
     category_dropout: Rate = 0.05
-    """Share of categorical values replaced by the reserved unseen value while training, so that unseen ones
-    are served well."""
+    """Share of categorical values hidden while training, so that unseen ones are served well."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

@@ -9,7 +9,7 @@ from pydantic import Field
 from trainyard.api.base import ApiModel
 from trainyard.api.meta import NAME_RULE, Resource
 from trainyard.api.rules import Rule, exactly_one
-from trainyard.api.serving import Auth, Nothing, ServingOptions
+from trainyard.api.serving import Nothing, ServingOptions
 from trainyard.api.states import ServerState
 from trainyard.api.status import Conditions
 from trainyard.api.types import (
@@ -64,8 +64,6 @@ class ModelServerSpec(ServingOptions):
     """Name of the model, registered as <namespace>.<model>. Immutable."""
     source: ServerSource
     """Who decides the version."""
-    auth: Auth
-    """Who may ask."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         *ServingOptions.rules,

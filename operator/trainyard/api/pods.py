@@ -276,7 +276,6 @@ _OWN_PATHS = (
     "/dev",
     "/proc",
     "/sys",
-    "/opt/trainyard",
     "/mnt/claims",
 )
 

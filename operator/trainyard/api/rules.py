@@ -59,9 +59,8 @@ def at_least_one(*fields: str) -> Rule:
 
 def immutable(field: str, *, why: str) -> Rule:
     """Fix an optional or required member at creation; adding or removing it later is a change too."""
-    here, before = f"self.{field}", f"oldSelf.{field}"
     return Rule(
-        cel=f"has({here}) == has({before}) && (!has({here}) || {here} == {before})",
+        cel=f"self.?{field} == oldSelf.?{field}",
         message=f"{field} is immutable: {why}",
         check=None,
         field=f".{field}",

@@ -144,8 +144,8 @@ class Cache(ApiModel):
     """PersistentVolumeClaim of this namespace."""
 
 
-class ServingOptions(ApiModel):
-    """What ModelServer and promotion.serving have in common."""
+class Serving(ApiModel):
+    """How to serve a promoted model for which no ModelServer exists yet; write a ModelServer to say more."""
 
     replicas: Replicas | None = None
     """Pods that serve; 1 where this, autoscaling and external are silent."""
@@ -153,10 +153,19 @@ class ServingOptions(ApiModel):
     """Let a HorizontalPodAutoscaler choose the replicas."""
     external: Nothing | None = None
     """Someone else (KEDA, a person) sets the Deployment's replicas; write {}."""
-    rollout: Rollout = Rollout()
-    """When a new version counts as good and when it is taken back."""
     resources: ResourceRequirements = ResourceRequirements()
     """What one pod asks for and may use."""
+    auth: Auth
+    """Who may ask."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (at_most_one("replicas", "autoscaling", "external"),)
+
+
+class ServingOptions(Serving):
+    """All that can be said about serving, apart from what is served."""
+
+    rollout: Rollout = Rollout()
+    """When a new version counts as good and when it is taken back."""
     image: Image | None = None
     """Image of the pods, derived from the trainer image; the installed one where silent."""
     image_pull_policy: PullPolicy | None = None
@@ -180,17 +189,8 @@ class ServingOptions(ApiModel):
     ingress: Ingress | None = None
     """Reach the Service from outside; not where silent."""
     network_access: NetworkAccess | None = None
-    """Who may connect."""
+    """Who may connect; anyone in the cluster where silent."""
     cache: Cache | None = None
     """Keep packages on a volume."""
     drain_seconds: Annotated[int, Ge(0), Le(600)] = 30
     """Time to finish open requests when a pod stops."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (at_most_one("replicas", "autoscaling", "external"),)
-
-
-class Serving(ServingOptions):
-    """How to serve a promoted model for which no ModelServer exists yet."""
-
-    auth: Auth
-    """Who may ask."""

@@ -87,6 +87,9 @@ class Reason(StrEnum):
     POD_REJECTED = "PodRejected"
     MOUNT_FAILED = "MountFailed"
     MISSING_SECRET = "MissingSecret"  # noqa: S105 - a reason
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    CONTAINER_START_ERROR = "ContainerStartError"
+    COORDINATOR_NOT_READY = "CoordinatorNotReady"
     SERVICE_ACCOUNT_NOT_USABLE = "ServiceAccountNotUsable"
     KUEUE_NOT_INSTALLED = "KueueNotInstalled"
     NAME_CONFLICT = "NameConflict"

@@ -142,7 +142,7 @@ class PromotionStatus(ApiModel):
     """Where the result is on its way into serving."""
 
     state: PromotionState
-    """Pending, Evaluating, Rejected, AwaitingApproval, RollingOut, Verifying, Promoted or RolledBack."""
+    """How far it is."""
     model: ObjectName | None = None
     """The model."""
     version: Version | None = None

@@ -159,10 +159,10 @@ class StudySpec(ApiModel):
             lambda s: s.workers.isolation is Isolation.JOB or s.template.spec.compute.nodes == 1,
             ".template.spec.compute",
         ),
-        immutable("objectives", why="create another Study to search differently"),
-        immutable("search", why="create another Study to search differently"),
-        immutable("template", why="create another Study to search differently"),
-        immutable("workers", why="create another Study to search differently"),
+        immutable("objectives", why="create another Study"),
+        immutable("search", why="create another Study"),
+        immutable("template", why="create another Study"),
+        immutable("workers", why="create another Study"),
     )
 
 

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from pydantic import Field
 
 from trainyard.api.base import ApiModel
-from trainyard.api.types import LocalName, Rate, Reference, Sha256, ShortText
+from trainyard.api.types import DataURI, LocalName, Rate, Sha256, ShortText
 
 
 class Side(StrEnum):
@@ -42,7 +42,7 @@ class Normalise(ApiModel):
 class Vectors(ApiModel):
     """Pretrained word vectors in GloVe's text format."""
 
-    uri: Reference
+    uri: DataURI
     """Where they are, as source.uri."""
     sha256: Sha256 | None = None
     """Pin of the content."""

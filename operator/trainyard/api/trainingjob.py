@@ -17,7 +17,7 @@ from trainyard.api.status import TrainingJobStatus
 from trainyard.api.training import Training
 from trainyard.api.types import ShortText
 
-_NEW_JOB = "create another TrainingJob to train differently"
+_NEW_JOB = "create another TrainingJob"
 
 
 class Tracking(ApiModel):
@@ -77,8 +77,7 @@ class TrainingJobSpec(TrainerSpec):
         immutable("compute", why=_NEW_JOB),
         immutable("tracking", why=_NEW_JOB),
         Rule(
-            "(has(self.runPolicy) && has(self.runPolicy.queueName) ? self.runPolicy.queueName : '') == "
-            "(has(oldSelf.runPolicy) && has(oldSelf.runPolicy.queueName) ? oldSelf.runPolicy.queueName : '')",
+            "self.?runPolicy.?queueName == oldSelf.?runPolicy.?queueName",
             f"runPolicy.queueName is immutable: {_NEW_JOB}",
             None,
             ".runPolicy",

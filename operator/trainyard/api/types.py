@@ -12,9 +12,9 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from pydantic import AwareDatetime, Field, PlainSerializer, StringConstraints
 
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|[KMGTPE]i?)?$"
 DNS_LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 DNS_1035_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 METRIC_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
@@ -48,6 +48,11 @@ Text = Annotated[str, StringConstraints(max_length=1024)]
 LongText = Annotated[str, StringConstraints(max_length=4096)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+DataURI = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1024, pattern=r"^([^:]+|(file|https?|s3|pvc|sample)://.+)$"),
+]
+"""A path, or a place that data can be read from."""
 Image = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
 Reason = Annotated[str, StringConstraints(max_length=64, pattern=REASON_PATTERN)]
 Sha256 = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{64}$")]
