@@ -170,13 +170,13 @@ class TabNet(nn.Module):
             entropy = entropy + (mask * torch.log(mask + _EPSILON)).sum(1).mean()
             left = self.config.gamma - mask
             prior = left if prior is None else left * prior
-            out = features(self._apply(mask, x), self.shared)
+            out = features(self._masked(mask, x), self.shared)
             step = functional.relu(out[:, :n_d])
             decision = step if decision is None else decision + step
             attention = out[:, n_d:]
         return self.head(decision), entropy / self.config.n_steps
 
-    def _apply(self, mask: Tensor, x: Tensor) -> Tensor:
+    def _masked(self, mask: Tensor, x: Tensor) -> Tensor:
         if self.spread is None:
             return mask * x
         return mask.index_select(1, self.spread) * self.share * x

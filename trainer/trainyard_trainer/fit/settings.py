@@ -1,0 +1,42 @@
+"""What the loop needs to know, in its own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSettings:
+    """An optimiser by the name that torch users know; None takes torch's default."""
+
+    name: str = "adam"
+    learning_rate: float = 0.02
+    weight_decay: float = 0.0
+    momentum: float | None = None
+    nesterov: bool = False
+    beta1: float | None = None
+    beta2: float | None = None
+    rho: float | None = None
+    epsilon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """All of the fit stage. `metric` and `stop_metric` of None take the task's default."""
+
+    epochs: int = 50
+    batch_size: int = 1024
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    metric: str | None = None
+    maximize: bool | None = None
+    stop_metric: str | None = None
+    patience: int | None = None
+    min_delta: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    label_smoothing: float = 0.0
+    balanced: bool = False
+    class_weights: tuple[tuple[str, float], ...] = ()
+    seed: int = 0
+    deterministic: bool = False
+    checkpoint_seconds: float = 15.0
