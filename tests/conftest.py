@@ -1,0 +1,35 @@
+"""Fixtures that several suites share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.apiserver import ApiServer
+
+ROOT = Path(__file__).resolve().parents[1]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def apiserver() -> Iterator[ApiServer]:
+    """A real API server with our CRDs; one for the whole run, so tests use namespaces of their own."""
+    with ApiServer.start() as server:
+        server.install_crds(ROOT / "crds")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def controllers(apiserver: ApiServer) -> ApiServer:
+    """The same API server with Kubernetes' controllers running: Jobs get pods, orphans are collected."""
+    apiserver.start_controller_manager()
+    return apiserver
+
+
+@pytest.fixture
+def namespace(apiserver: ApiServer) -> str:
+    """A namespace of the test's own."""
+    return apiserver.create_namespace(f"test-{next(_numbers)}")
