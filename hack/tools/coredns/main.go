@@ -12,6 +12,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/loop"
+	_ "github.com/coredns/coredns/plugin/metrics"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
 )
@@ -19,7 +20,7 @@ import (
 func main() {
 	// The order of this list is the order in which a query passes the plugins.
 	dnsserver.Directives = []string{
-		"reload", "ready", "health", "errors", "cache", "loadbalance", "loop", "kubernetes", "forward",
+		"reload", "ready", "health", "prometheus", "errors", "cache", "loadbalance", "loop", "kubernetes", "forward",
 	}
 	coremain.Run()
 }

@@ -1,0 +1,1 @@
+"""The development cluster: tools, Docker daemon, kind node, registry and images. Standard library only."""

@@ -1,0 +1,125 @@
+"""`python3 -m hack COMMAND`: the development cluster, on machines with Docker and on bare Debian alike."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+
+from hack import cluster, docker, registry, shell, tools
+from hack.versions import KUBECONFIG, REGISTRY_HOST, bin_dir, cache_root
+
+HELP = {
+    "up": "Docker daemon if there is none, kind cluster, registry. Again: looks and repairs. "
+    "Leaves running: those; writes build/kubeconfig; raises fs.inotify limits if it started the daemon",
+    "down": "remove cluster, registry container, kind's network; stop the daemon that `up` started and undo its "
+    "bridges, iptables rules, cgroups and sysctls. Leaves: compiled tools, Docker's images, Debian packages",
+    "clean": "down, and delete the cache folder with compiled tools and Docker's data. Leaves: Debian packages "
+    "(docker.io, debootstrap), Go's own caches",
+    "images": "build the operator and trainer images, push them to the registry, write build/images.json",
+    "tools": "compile the Go programs into the cache and print its folder",
+    "contract-tools": "compile only what the contract tests start; print name=path lines",
+    "env": "print shell exports: DOCKER_HOST, KUBECONFIG, PATH",
+    "kubeconfig": "print the path of the kubeconfig",
+    "status": "show what runs",
+}
+
+
+def up() -> None:
+    """Bring everything up."""
+    docker.ensure()
+    cluster.ensure()
+    print(f"cluster is up: export KUBECONFIG={KUBECONFIG}; registry {REGISTRY_HOST}")
+
+
+def down() -> None:
+    """Take everything down and put the host back."""
+    if docker.adopt():
+        cluster.down()
+    docker.stop()
+
+
+def clean() -> None:
+    """Take everything down and delete what was kept."""
+    down()
+    if docker.adopt():  # the user's own daemon: only what is ours goes
+        shell.output(["docker", "volume", "rm", registry.REGISTRY])
+    shutil.rmtree(cache_root(), ignore_errors=True)
+
+
+def images() -> None:
+    """Build and push the images."""
+    from hack import images as build
+
+    docker.ensure()
+    registry.ensure()
+    print(json.dumps(build.ensure(), indent=1))
+
+
+def compile_all() -> None:
+    """Compile every tool."""
+    tools.ensure()
+    print(bin_dir())
+
+
+def contract_tools() -> None:
+    """Compile and name what contract tests start."""
+    tools.ensure(tools.CONTRACT)
+    for name in tools.CONTRACT:
+        print(f"{name}={tools.path(name)}")
+
+
+def env() -> None:
+    """Print exports for a shell."""
+    docker.adopt()
+    for name, value in docker.environment().items():
+        print(f"export {name}={value}")
+    print(f"export KUBECONFIG={KUBECONFIG}")
+    print(f'export PATH="{bin_dir()}:$PATH"')
+
+
+def status() -> None:
+    """Show what runs."""
+    print(f"docker: {os.environ.get('DOCKER_HOST', 'default') if docker.adopt() else 'no daemon'}")
+    print(f"tools: {bin_dir()}, {len(tools.missing(tools.TOOLS))} to compile")
+    print(f"node: {cluster.node_state() or 'none'}, {'healthy' if cluster.healthy() else 'not healthy'}")
+    print(f"registry: {REGISTRY_HOST} {'answers' if registry.answers() else 'does not answer'}")
+
+
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "clean": clean,
+    "images": images,
+    "tools": compile_all,
+    "contract-tools": contract_tools,
+    "env": env,
+    "kubeconfig": lambda: print(KUBECONFIG),
+    "status": status,
+}
+
+
+def main() -> int:
+    """Run one command."""
+    parser = argparse.ArgumentParser(prog="python3 -m hack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in HELP.items():
+        commands.add_parser(name, help=text, description=text)
+    command = parser.parse_args().command
+    began = time.monotonic()
+    try:
+        COMMANDS[command]()
+    except shell.ToolError as error:
+        shell.say(f"error: {command}: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if command in {"up", "down", "clean", "images", "tools"}:
+        shell.record(f"{command} (all)", time.monotonic() - began)
+        shell.say(f"{command}: {time.monotonic() - began:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

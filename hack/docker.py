@@ -1,0 +1,197 @@
+"""Find a Docker daemon, or start one of our own with every path apart from the host's."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hack import host, network, shell
+from hack.versions import PULLED_PYTHON_BASE, state_dir
+
+START_TIMEOUT_S = 40.0
+PULL_ANSWER_S = 20.0
+PULL_MEMORY_S = 86400.0
+
+
+def socket() -> Path:
+    """Return the socket of the daemon that this tool starts."""
+    return state_dir() / "docker.sock"
+
+
+def pid_file() -> Path:
+    """Return the pid file of the daemon that this tool starts."""
+    return state_dir() / "dockerd.pid"
+
+
+def answers(docker_host: str | None) -> bool:
+    """Tell whether a daemon answers there (None: where the docker client looks by itself)."""
+    env = {} if docker_host is None else {"DOCKER_HOST": docker_host}
+    return shell.output(["docker", "version", "-f", "{{.Server.Version}}"], env=env, timeout=10) is not None
+
+
+def own_host() -> str:
+    """Return the DOCKER_HOST of our own daemon."""
+    return f"unix://{socket()}"
+
+
+def environment() -> dict[str, str]:
+    """Return what the docker client needs in its environment, given what runs now."""
+    env = {}
+    if socket().exists() and os.environ.get("DOCKER_HOST", own_host()) == own_host():
+        env["DOCKER_HOST"] = own_host()
+    if shell.output(["docker", "buildx", "version"]) is None:
+        env["DOCKER_BUILDKIT"] = "0"
+    return env
+
+
+def adopt() -> bool:
+    """Point this process at a daemon that runs, the user's or ours; tell whether there is one."""
+    if not socket().exists() or not answers(own_host()):
+        found = answers(None)
+    else:
+        os.environ["DOCKER_HOST"] = own_host()
+        found = True
+    if found:
+        os.environ.update(environment())
+    return found
+
+
+def ensure() -> None:
+    """Make sure that a daemon runs and that this process talks to it."""
+    if adopt():
+        return
+    host.apt_install({"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2"})
+    with shell.stage("dockerd", "start a Docker daemon"):
+        start()
+    os.environ["DOCKER_HOST"] = own_host()
+    os.environ.update(environment())
+
+
+def start() -> None:
+    """Start dockerd detached from this process and wait until it answers."""
+    state = state_dir()
+    state.mkdir(parents=True, exist_ok=True)
+    sweep()
+    host.remember(network.forward_policy(network.rules_of("filter")))
+    host.raise_sysctls()
+    argv = [
+        "dockerd", "--data-root", state / "data", "--exec-root", state / "exec",
+        "--host", own_host(), "--pidfile", pid_file(),
+        "--oom-score-adjust", "0", "--bip", "172.29.0.1/16",
+    ]  # fmt: skip
+    if host.lacks_sys_resource():
+        argv += ["--add-runtime", f"weaker={install_shim()}", "--default-runtime", "weaker"]
+    with (state / "dockerd.log").open("wb") as log:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    limit = time.monotonic() + START_TIMEOUT_S
+    while not answers(own_host()):
+        if child.poll() is not None or time.monotonic() > limit:
+            tail = "\n".join((state / "dockerd.log").read_text(errors="replace").splitlines()[-15:])
+            raise shell.ToolError(f"dockerd does not come up; the end of {state / 'dockerd.log'}:\n{tail}")
+        time.sleep(0.2)
+    network.accept_forwarding()
+
+
+def install_shim() -> Path:
+    """Write the OCI shim with a shebang of this very Python."""
+    shim = state_dir() / "weaker-runc"
+    source = Path(__file__).with_name("ocishim.py").read_text()
+    shim.write_text(f"#!{sys.executable} -IS\n{source}")
+    shim.chmod(0o755)
+    return shim
+
+
+def process_is(pid: int, program: str) -> bool:
+    """Tell whether a process lives and was started from our state folder as that program."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return program in words[0].decode(errors="replace") and str(state_dir()).encode() in b"\0".join(words)
+
+
+def our_processes(*programs: str) -> list[int]:
+    """Return the processes of these programs that work in our state folder."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in pids if any(process_is(pid, program) for program in programs)]
+
+
+def sweep() -> None:
+    """Clear what a killed daemon leaves: processes, pid files, sockets and mounts of our state folder."""
+    for programs in (("dockerd",), ("containerd-shim",), ("containerd",)):
+        end_all(our_processes(*programs))
+    state = state_dir()
+    for stale in (pid_file(), socket(), state / "exec/containerd/containerd.pid"):
+        stale.unlink(missing_ok=True)
+    mountinfo = Path("/proc/self/mountinfo").read_text()
+    for point in host.mounts_below(mountinfo, [state]):
+        shell.output(["umount", "-l", point])
+
+
+def end_all(pids: list[int], patience_s: float = 20.0) -> None:
+    """Ask processes to end, then make them."""
+    for sign, seconds in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
+        for pid in pids:
+            try:
+                os.kill(pid, sign)
+            except ProcessLookupError:
+                continue
+        limit = time.monotonic() + seconds
+        while pids and time.monotonic() < limit:
+            pids = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+            time.sleep(0.1)
+
+
+def stop() -> None:
+    """Stop our daemon and put the host's network, settings and cgroups back as they were."""
+    if not host.recall() and not socket().exists():
+        return
+    with shell.stage("dockerd stop", "stop the Docker daemon and undo its network"):
+        listed = shell.output(["docker", "network", "ls", "-q", "--filter", "driver=bridge"]) or ""
+        bridges = ["docker0", *(f"br-{network_id}" for network_id in listed.split())]
+        shell.output(["docker", "network", "rm", "kind"])
+        sweep()
+        network.undo(bridges)
+        host.restore_sysctls()
+        remove_cgroups()
+
+
+def remove_cgroups() -> None:
+    """Remove the empty cgroups that Docker leaves behind."""
+    for top in Path("/sys/fs/cgroup").glob("**/docker"):
+        for folder in sorted(top.glob("**/"), key=lambda p: len(p.parts), reverse=True):
+            try:
+                folder.rmdir()
+            except OSError:
+                continue
+
+
+def can_pull() -> bool:
+    """Tell whether images can be pulled; the answer is remembered for a day."""
+    memory = state_dir() / "pull.json"
+    try:
+        known = json.loads(memory.read_text())
+        if time.time() - known["at"] < PULL_MEMORY_S:
+            return bool(known["ok"])
+    except (OSError, ValueError, KeyError):
+        pass
+    ok = shell.output(["docker", "manifest", "inspect", PULLED_PYTHON_BASE], timeout=PULL_ANSWER_S) is not None
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps({"ok": ok, "at": time.time()}))
+    return ok
+
+
+def image_id(reference: str) -> str | None:
+    """Return the id of a local image, or None."""
+    return shell.output(["docker", "image", "inspect", "-f", "{{.Id}}", reference])
+
+
+def client() -> bool:
+    """Tell whether a docker client is installed."""
+    return shutil.which("docker") is not None

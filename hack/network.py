@@ -1,0 +1,69 @@
+"""Undo what dockerd did to the host's network, rule by rule; tables are never flushed."""
+
+import shlex
+from collections.abc import Sequence
+
+from hack import host, shell
+
+TABLES = ("filter", "nat", "raw", "mangle")
+CHAIN_PREFIX = "DOCKER"
+
+
+def forward_policy(rules: str) -> str:
+    """Read the policy of FORWARD from `iptables -S`; a host without rules accepts."""
+    for line in rules.splitlines():
+        if line.startswith("-P FORWARD "):
+            return line.split()[2]
+    return "ACCEPT"
+
+
+def undo_plan(rules: str, bridges: Sequence[str]) -> list[list[str]]:
+    """Return the arguments of the iptables calls that remove Docker's rules and chains from one table.
+
+    `rules` is what `iptables -t TABLE -S` prints. Ours are: all in DOCKER* chains, every jump to one,
+    every rule on one of the bridges, and masquerading of their subnets (which names the bridge too).
+    """
+    deletions: list[list[str]] = []
+    chains: list[str] = []
+    for line in rules.splitlines():
+        words = shlex.split(line)
+        if words[:1] == ["-N"] and words[1].startswith(CHAIN_PREFIX):
+            chains.append(words[1])
+        elif words[:1] == ["-A"] and is_ours(words, bridges):
+            deletions.append(["-D", *words[1:]])
+    return deletions + [["-X", chain] for chain in chains]
+
+
+def is_ours(words: Sequence[str], bridges: Sequence[str]) -> bool:
+    """Tell whether a rule belongs to Docker's chains or bridges."""
+    if words[1].startswith(CHAIN_PREFIX):
+        return True
+    for flag, value in zip(words, words[1:], strict=False):
+        if flag == "-j" and value.startswith(CHAIN_PREFIX):
+            return True
+        if flag in {"-i", "-o"} and value in bridges:
+            return True
+    return False
+
+
+def rules_of(table: str, program: str = "iptables") -> str:
+    """Return the rules of a table, or nothing where the host has no such table."""
+    return shell.output([program, "-t", table, "-S"]) or ""
+
+
+def accept_forwarding() -> None:
+    """Let pods reach out: dockerd drops what it does not know."""
+    shell.run(["iptables", "-P", "FORWARD", "ACCEPT"], log="docker")
+
+
+def undo(bridges: Sequence[str]) -> None:
+    """Remove Docker's rules, chains and bridges, and put FORWARD's policy back."""
+    for program in ("iptables", "ip6tables"):
+        for table in TABLES:
+            for words in undo_plan(rules_of(table, program), bridges):
+                shell.output([program, "-t", table, *words])
+    before = str(host.recall().get("forward", "ACCEPT"))
+    if rules_of("filter"):
+        shell.output(["iptables", "-P", "FORWARD", before])
+    for bridge in bridges:
+        shell.output(["ip", "link", "del", bridge])
