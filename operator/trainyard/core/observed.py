@@ -112,9 +112,13 @@ class Observed:
     """The pods were listed in this pass, not remembered from the watch."""
     events: tuple[Event, ...] | None = None
     """Events of the Job and its pods; None when nobody asked for them."""
+    foreign: str = ""
+    """A child of the attempt whose name somebody else's object holds, other than the Job."""
     refused: str = ""
-    """What the API server said when it refused the attempt's Job in this pass."""
+    """What the API server said when it refused the attempt's Job just now."""
     refused_for_good: bool = False
     """It refused because the Job is wrong, not because there was no room or right."""
+    account: bool | None = None
+    """The ServiceAccount that the manifest names may be used; None when nobody asked."""
     coordinator_ready: bool = True
     """The coordinator's CA can be copied, or no coordinator is configured."""

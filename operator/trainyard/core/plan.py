@@ -17,6 +17,7 @@ class Need(StrEnum):
 
     PODS = "pods"
     EVENTS = "events"
+    ACCOUNT = "account"
 
 
 class Child(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainyard.api.names import LABEL_ATTEMPT, TRAINER_CONTAINER
+from trainyard.api.names import LABEL_ATTEMPT, LABEL_USABLE, TRAINER_CONTAINER
 from trainyard.core.conditions import parse_time
 from trainyard.core.observed import AttemptJob, Event, Pod, TrainingJob
 
@@ -114,6 +114,12 @@ def event(body: Mapping[str, Any]) -> Event:
     """Read an Event."""
     about = mapping(body.get("involvedObject"))
     return Event(text(about.get("kind")), text(body.get("reason")), text(body.get("message")))
+
+
+def usable(body: Mapping[str, Any]) -> bool:
+    """Whether a ServiceAccount's owner allows trainer pods to use it."""
+    labels = mapping(mapping(body.get("metadata")).get("labels"))
+    return labels.get(LABEL_USABLE) == "true"
 
 
 def _attempt(labels: Mapping[str, Any]) -> int:

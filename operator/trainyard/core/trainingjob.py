@@ -1,8 +1,8 @@
 """The decision about a TrainingJob: a chain of steps, the first that has something to say wins.
 
 Total and pure: any object, any observation, any time gives a Plan. The order of the chain is the order of
-truth: what is over stays over, what succeeded counts before what failed, failure before the wish to pause, and
-only then may anything be created.
+truth: what is over stays over, what succeeded counts before what failed, failure before the wish to pause,
+and only then may anything be created.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from trainyard.api.names import LABEL_USABLE
 from trainyard.api.states import Cause, Reason, State
 from trainyard.core import ending, waiting
 from trainyard.core.attempts import charge, is_dependency
@@ -53,10 +54,13 @@ def decide(job: TrainingJob, observed: Observed, now: datetime) -> Plan:
 
 
 def _conflicted(case: Case) -> Plan | None:
-    """A Job of our name that is somebody else's is left alone, and so is the job until it is gone."""
-    if case.child is None or case.ours:
+    """A child of our name that is somebody else's is left alone, and so is the job until it is gone."""
+    foreign = case.observed.foreign
+    if case.child is not None and not case.ours:
+        foreign = f"Job {case.child.name}"
+    if not foreign:
         return None
-    message = f"Job {case.child.name} belongs to somebody else; delete it, and this job starts by itself."
+    message = f"{foreign} belongs to somebody else; delete it, and this job starts by itself."
     record = case.moved(State.PENDING, Reason.NAME_CONFLICT, message)
     return case.plan(record, notes=[Note(record.reason, message, warning=True)], requeue=CONFLICT_RETRY)
 
@@ -138,6 +142,8 @@ def _begun(case: Case) -> Plan | None:
         return None
     if wrong := problems(case.job.spec):
         return ending.fail(case, failure(Cause.INVALID_SPEC, "; ".join(wrong)), "")
+    if case.policy.service_account and not case.observed.account:
+        return _without_account(case)
     if first and not case.observed.coordinator_ready and case.age(case.job.created) < COORDINATOR_PATIENCE:
         message = (
             "The coordinator has not published its CA yet; the job starts when it has, or after a minute."
@@ -153,6 +159,18 @@ def _begun(case: Case) -> Plan | None:
     if not first and (case.live or not case.observed.pods_fresh):
         return case.plan(record, notes=notes, requeue=0.0 if not case.live else POLL)
     return case.plan(record, create(record, case), notes)
+
+
+def _without_account(case: Case) -> Plan:
+    """A ServiceAccount gives rights, so its owner has to allow its use: a manifest cannot."""
+    if case.observed.account is None:
+        return Plan(needs=frozenset({Need.ACCOUNT}))
+    message = (
+        f"ServiceAccount {case.policy.service_account} may not be used by trainer pods: create it with the "
+        f'label {LABEL_USABLE}: "true"; the job then starts by itself.'
+    )
+    record = case.moved(State.PENDING, Reason.SERVICE_ACCOUNT_NOT_USABLE, message)
+    return case.plan(record, notes=[Note(record.reason, message, warning=True)], requeue=15.0)
 
 
 def create(record: Record, case: Case) -> list[Action]:

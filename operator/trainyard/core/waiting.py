@@ -117,7 +117,7 @@ def _pod(case: Case, pod: Pod) -> View:
             f"The container cannot be started: {pod.waiting_message}. Check compute.image and model.custom."
         )
         return View(State.STARTING, Reason.CONTAINER_START_ERROR, message, warning=True)
-    if pod.waiting in _CREATING and pod.node:
+    if pod.waiting in _CREATING:
         age = case.age(pod.created)
         if age < NO_CONTAINER:
             return starting(case, NO_CONTAINER - age)

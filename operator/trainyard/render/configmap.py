@@ -32,7 +32,7 @@ def attempt_config_map(attempt: Attempt, install: Installation) -> dict[str, Any
 
 
 def attempt_spec(attempt: Attempt, install: Installation) -> dict[str, Any]:
-    """Build spec.json as `trainyard.api.wire.AttemptSpec` reads it; the spec itself is passed on untouched."""
+    """Build spec.json as `trainyard.api.wire.AttemptSpec` reads it; the spec is passed on untouched."""
     tracking = mapping(attempt.spec.get("tracking"))
     experiment = text(tracking.get("experiment")) or f"{attempt.namespace}/{attempt.job}"
     return {

@@ -1,6 +1,6 @@
 """The pod of an attempt, by the pod contract: what it may use, where it may write, and what it can never do.
 
-The manifest's podTemplate is a typed whitelist; here it is merged so that nothing in it replaces a name of ours
+The manifest's podTemplate is a typed whitelist; it is merged so that nothing in it replaces a name of ours
 or touches a security context.
 """
 

@@ -1,0 +1,250 @@
+"""One pass over one TrainingJob: observe, decide, apply. Level-triggered: why it was called does not matter.
+
+A pass reads the object and its Job live, takes pods from the watch (or lists them when the decision asks),
+writes the status at most once and first, then acts. What fails half-way is found undone by the next pass.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from trainyard.api.names import API_VERSION, TRAININGJOB
+from trainyard.controller.installation import Installations
+from trainyard.controller.kube import (
+    CONFIG_MAPS,
+    EVENTS,
+    JOBS,
+    PODS,
+    SERVICE_ACCOUNTS,
+    TRAINING_JOBS,
+    AlreadyExists,
+    Forbidden,
+    Invalid,
+    Kube,
+    NotFound,
+    Resource,
+)
+from trainyard.controller.metrics import Metrics
+from trainyard.controller.recorder import Recorder
+from trainyard.controller.watched import Key, Pods
+from trainyard.core import reading
+from trainyard.core.observed import AttemptJob, Observed, TrainingJob
+from trainyard.core.plan import (
+    Action,
+    Child,
+    CreateConfigMap,
+    CreateJob,
+    Delete,
+    DeleteSelf,
+    Need,
+    PatchMetadata,
+    Plan,
+)
+from trainyard.core.trainingjob import decide
+from trainyard.render.configmap import attempt_config_map
+from trainyard.render.inputs import Attempt
+from trainyard.render.job import attempt_job
+from trainyard.render.labels import attempt_labels, repair, selector
+from trainyard.render.names import attempt_name
+
+log = logging.getLogger(__name__)
+
+_RESOURCES: dict[Child, Resource] = {Child.JOB: JOBS, Child.CONFIG_MAP: CONFIG_MAPS}
+_LOOKS = 3
+"""A decision asks for pods, then for Events, then decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Setback:
+    """What creating a child ran into; told to the next decision, once."""
+
+    foreign: str = ""
+    refused: str = ""
+    for_good: bool = False
+
+
+class TrainingJobReconciler:
+    """Reconciles TrainingJobs."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        pods: Pods,
+        installations: Installations,
+        recorder: Recorder,
+        metrics: Metrics,
+        *,
+        forget: Callable[[Key], None] = lambda _: None,
+        created: Callable[[Key], None] = lambda _: None,
+    ) -> None:
+        self._kube = kube
+        self._pods = pods
+        self._installations = installations
+        self._recorder = recorder
+        self._metrics = metrics
+        self._forget = forget
+        self._created = created
+        self._setbacks: dict[Key, _Setback] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Make one pass; the result is the delay after which another is due."""
+        try:
+            body = await self._kube.get(TRAINING_JOBS, key.namespace, key.name)
+        except NotFound:
+            self._setbacks.pop(key, None)
+            self._metrics.jobs.forget(key)
+            self._forget(key)
+            return None
+        job = reading.training_job(body)
+        plan = await self._decide(key, job)
+        return await self._apply(key, job, plan)
+
+    async def _decide(self, key: Key, job: TrainingJob) -> Plan:
+        observed = await self._observe(key, job)
+        plan = decide(job, observed, datetime.now(UTC))
+        for _ in range(_LOOKS):
+            if not plan.needs:
+                break
+            observed = await self._look(key, job, observed, plan.needs)
+            plan = decide(job, observed, datetime.now(UTC))
+        return plan
+
+    async def _observe(self, key: Key, job: TrainingJob) -> Observed:
+        """What can be known cheaply: the attempt's Job live, pods as last watched."""
+        attempt = reading.whole(job.status.get("attempt"))
+        over = job.status.get("state") in {"Succeeded", "Failed"}
+        child = await self._read_job(job, attempt) if attempt > 0 and not over else None
+        if attempt == 0:
+            await self._installations.current()
+        setback = self._setbacks.pop(key, _Setback())
+        return Observed(
+            attempt_job=child,
+            pods=self._pods.of(key),
+            coordinator_ready=self._installations.ready,
+            foreign=setback.foreign,
+            refused=setback.refused,
+            refused_for_good=setback.for_good,
+        )
+
+    async def _read_job(self, job: TrainingJob, attempt: int) -> AttemptJob | None:
+        try:
+            body = await self._kube.get(JOBS, job.namespace, attempt_name(job.name, attempt))
+        except NotFound:
+            return None
+        return reading.attempt_job(body, owner_uid=job.uid, labels=attempt_labels(job.name, attempt))
+
+    async def _look(self, key: Key, job: TrainingJob, observed: Observed, needs: frozenset[Need]) -> Observed:
+        if Need.PODS in needs:
+            found = self._kube.list(PODS, job.namespace, labelSelector=selector(job.name))
+            self._pods.replace(key, [reading.pod(body) async for body in found])
+            observed = replace(observed, pods=self._pods.of(key), pods_fresh=True)
+        if Need.EVENTS in needs:
+            child = observed.attempt_job
+            uids = [p.uid for p in observed.pods if child is not None and p.job_uid == child.uid]
+            uids = uids or ([child.uid] if child is not None else [])
+            observed = replace(
+                observed, events=tuple([e for uid in uids[:1] for e in await self._events(job, uid)])
+            )
+        if Need.ACCOUNT in needs:
+            observed = replace(observed, account=await self._account(job))
+        return observed
+
+    async def _events(self, job: TrainingJob, uid: str) -> list[Any]:
+        found = self._kube.list(EVENTS, job.namespace, fieldSelector=f"involvedObject.uid={uid}")
+        return [reading.event(body) async for body in found]
+
+    async def _account(self, job: TrainingJob) -> bool:
+        name = reading.text(reading.mapping(job.spec.get("compute")).get("serviceAccountName"))
+        try:
+            body = await self._kube.get(SERVICE_ACCOUNTS, job.namespace, name)
+        except NotFound:
+            return False
+        return reading.usable(body)
+
+    async def _apply(self, key: Key, job: TrainingJob, plan: Plan) -> float | None:
+        status = job.status if plan.status is None else plan.status
+        if plan.status is not None:
+            await self._write_status(job, plan)
+        for note in plan.events:
+            self._recorder.record(job, note)
+        failure = reading.mapping(status.get("lastFailure")) if status.get("state") == "Failed" else {}
+        self._metrics.jobs.seen(key, str(status.get("state", "Pending")), str(failure.get("cause", "")))
+        for action in plan.actions:
+            setback = await self._act(key, job, action)
+            if setback is not None:
+                self._setbacks[key] = setback
+                return 0.0
+        return plan.requeue_after
+
+    async def _write_status(self, job: TrainingJob, plan: Plan) -> None:
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": TRAININGJOB.kind,
+            "metadata": {"name": job.name, "namespace": job.namespace, "uid": job.uid},
+            "status": plan.status,
+        }
+        await self._kube.apply_status(TRAINING_JOBS, job.namespace, body)
+
+    async def _act(self, key: Key, job: TrainingJob, action: Action) -> _Setback | None:
+        match action:
+            case CreateConfigMap():
+                install = await self._installations.current()
+                body = attempt_config_map(_attempt(job, action.attempt), install)
+                return await self._create(job, CONFIG_MAPS, body)
+            case CreateJob():
+                install = await self._installations.current()
+                body = attempt_job(_with(_attempt(job, action.attempt), action), install)
+                setback = await self._create(job, JOBS, body)
+                if setback is None:
+                    self._created(key)
+                return setback
+            case PatchMetadata():
+                name = attempt_name(job.name, action.attempt)
+                body = repair(job.name, job.uid, action.attempt, action.uid)
+                await self._kube.patch(_RESOURCES[action.kind], job.namespace, name, body)
+            case Delete():
+                name = attempt_name(job.name, action.attempt)
+                await self._kube.delete(_RESOURCES[action.kind], job.namespace, name, action.uid)
+            case DeleteSelf():
+                await self._kube.delete(TRAINING_JOBS, job.namespace, job.name, action.uid)
+        return None
+
+    async def _create(self, job: TrainingJob, resource: Resource, body: dict[str, Any]) -> _Setback | None:
+        """Create a child; one that is there already is taken only when it is ours."""
+        try:
+            await self._kube.create(resource, job.namespace, body)
+        except AlreadyExists:
+            return await self._taken(job, resource, body)
+        except Invalid as error:
+            return _Setback(refused=str(error), for_good=True)
+        except Forbidden as error:
+            return _Setback(refused=str(error))
+        return None
+
+    async def _taken(self, job: TrainingJob, resource: Resource, body: dict[str, Any]) -> _Setback | None:
+        name = body["metadata"]["name"]
+        try:
+            found = await self._kube.get(resource, job.namespace, name)
+        except NotFound:
+            return _Setback()
+        owners = reading.mappings(reading.mapping(found.get("metadata")).get("ownerReferences"))
+        if any(owner.get("uid") == job.uid for owner in owners):
+            return None
+        return _Setback(foreign=f"{body['kind']} {name}")
+
+
+def _attempt(job: TrainingJob, number: int) -> Attempt:
+    return Attempt(job.namespace, job.name, job.uid, number, job.spec)
+
+
+def _with(attempt: Attempt, action: CreateJob) -> Attempt:
+    return replace(
+        attempt,
+        memory=action.memory,
+        deadline_seconds=action.deadline_seconds,
+        excluded_nodes=action.excluded_nodes,
+    )

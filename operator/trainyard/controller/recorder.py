@@ -1,0 +1,72 @@
+"""Kubernetes Events, written behind the reconcile: news for people must never hold up a decision."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from trainyard.api.names import API_VERSION, MANAGER_OPERATOR, TRAININGJOB
+from trainyard.controller.kube import EVENTS, Kube, KubeError
+from trainyard.controller.metrics import Metrics
+from trainyard.core.conditions import clip, format_time
+from trainyard.core.observed import TrainingJob
+from trainyard.core.plan import Note
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 2000
+
+
+class Recorder:
+    """Posts Events one by one; when the API server is slower than news come, the newest are dropped."""
+
+    def __init__(self, kube: Kube, metrics: Metrics, instance: str) -> None:
+        self._kube = kube
+        self._metrics = metrics
+        self._instance = instance
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(BACKLOG)
+
+    def record(self, job: TrainingJob, note: Note) -> None:
+        """Take a note about a job."""
+        try:
+            self._queue.put_nowait(event_body(job, note, self._instance, datetime.now(UTC)))
+        except asyncio.QueueFull:
+            self._metrics.events_dropped.inc()
+
+    async def run(self) -> None:
+        """Post until cancelled."""
+        while True:
+            body = await self._queue.get()
+            try:
+                await self._kube.create(EVENTS, body["metadata"]["namespace"], body)
+            except KubeError as error:
+                self._metrics.events_dropped.inc()
+                log.warning("an Event could not be recorded: %s", error)
+
+
+def event_body(job: TrainingJob, note: Note, instance: str, now: datetime) -> dict[str, Any]:
+    """Render an Event about a TrainingJob."""
+    when = format_time(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{job.name}.", "namespace": job.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": TRAININGJOB.kind,
+            "namespace": job.namespace,
+            "name": job.name,
+            "uid": job.uid,
+        },
+        "reason": note.reason,
+        "message": clip(note.message),
+        "type": "Warning" if note.warning else "Normal",
+        "source": {"component": MANAGER_OPERATOR},
+        "reportingComponent": MANAGER_OPERATOR,
+        "reportingInstance": instance,
+        "firstTimestamp": when,
+        "lastTimestamp": when,
+        "count": 1,
+    }

@@ -1,0 +1,113 @@
+"""kopf in a thread and event loop of its own, under a supervisor.
+
+kopf ends, cancelling every task of its loop, on errors inside a watch stream, on a 410 as a response and on
+cut JSON. Therefore it gets a loop that it may end, and is started again; the resync covers what was missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import kopf
+
+from trainyard.controller.handlers import Sink, build_registry
+from trainyard.controller.metrics import Metrics
+from trainyard.controller.settings import Settings
+from trainyard.render.labels import TRAINING_SELECTOR
+
+log = logging.getLogger(__name__)
+
+RESTART_FIRST, RESTART_MAX = 1.0, 30.0
+HEALTHY_SECONDS = 60.0
+
+
+class InfiniteBackoffs:
+    """Delays between tries of one request: growing, jittered, endless, iterable any number of times."""
+
+    def __iter__(self) -> Iterator[float]:
+        delay = 0.5
+        while True:
+            yield delay * random.uniform(0.75, 1.25)
+            delay = min(delay * 2, 30.0)
+
+
+class Streams:
+    """The watch streams."""
+
+    def __init__(self, settings: Settings, sink: Sink, metrics: Metrics) -> None:
+        self._settings = settings
+        self._sink = sink
+        self._metrics = metrics
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether kopf is up and watches."""
+        return self._ready.is_set()
+
+    @property
+    def alive(self) -> bool:
+        """The supervisor runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Ask kopf to end and wait for it a little; the thread is a daemon and dies with the process."""
+        self._stop.set()
+        self._thread.join(timeout)
+
+    def _supervise(self) -> None:
+        delay = RESTART_FIRST
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                asyncio.run(self._run())
+            except Exception:
+                log.exception("the watch streams broke")
+            self._ready.clear()
+            if self._stop.is_set():
+                return
+            self._metrics.stream_restarts.inc()
+            delay = (
+                RESTART_FIRST if time.monotonic() - started > HEALTHY_SECONDS else min(delay * 2, RESTART_MAX)
+            )
+            log.warning("the watch streams ended; started again in %.1f s", delay)
+            self._stop.wait(delay)
+
+    async def _run(self) -> None:
+        await kopf.operator(
+            registry=build_registry(self._sink),
+            settings=_kopf_settings(),
+            standalone=True,
+            clusterwide=not self._settings.namespaces,
+            namespaces=self._settings.namespaces,
+            stop_flag=self._stop,
+            ready_flag=self._ready,
+        )
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.networking.connect_timeout = 5
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = InfiniteBackoffs()
+    settings.watching.connect_timeout = 5
+    settings.watching.inactivity_timeout = 70
+    settings.watching.server_timeout = 600
+    settings.queueing.worker_limit = None
+    settings.watching.label_selectors["batch", "v1", "jobs"] = TRAINING_SELECTOR
+    settings.watching.label_selectors["", "v1", "pods"] = TRAINING_SELECTOR
+    return settings
