@@ -8,6 +8,7 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header
 STAMP := $(VENV)/.synced
+CRDS := crds charts/trainyard/files/crds  # a chart cannot read outside its folder
 
 .PHONY: help setup demo test check fmt types arrows crds lock unit cluster images down clean bench-operator
 
@@ -42,7 +43,7 @@ unit: setup  ## only the tests that need no cluster
 	$(BIN)/python -m pytest -m "not contract and not integration"
 
 check: setup fmt types arrows  ## style, types, arrows, generated files: under a minute
-	$(BIN)/python -m trainyard crds --check crds
+	@for folder in $(CRDS); do $(BIN)/python -m trainyard crds --check $$folder || exit 1; done
 
 fmt: setup
 	$(BIN)/ruff check .
@@ -54,8 +55,8 @@ types: setup
 arrows: setup
 	$(BIN)/lint-imports --no-cache
 
-crds: setup  ## write crds/ from the API models
-	$(BIN)/python -m trainyard crds --write crds
+crds: setup  ## write the CRDs from the API models: crds/ and the chart's copy
+	@for folder in $(CRDS); do $(BIN)/python -m trainyard crds --write $$folder || exit 1; done
 
 lock: setup  ## resolve the dependencies anew into requirements/*.txt
 	$(COMPILE) pyproject.toml --all-extras -o requirements/dev.txt

@@ -18,6 +18,8 @@ HELP = {
     "clean": "down, and delete the cache folder with compiled tools and Docker's data. Leaves: Debian packages "
     "(docker.io, debootstrap), Go's own caches",
     "images": "build the operator and trainer images, push them to the registry, write build/images.json",
+    "deploy": "install or upgrade the chart in the cluster with the images of build/images.json",
+    "demo": "up, images, deploy, then a TrainingJob from apply to Succeeded and where to look",
     "tools": "compile the Go programs into the cache and print its folder",
     "contract-tools": "compile only what the contract tests start; print name=path lines",
     "env": "print shell exports: DOCKER_HOST, KUBECONFIG, PATH",
@@ -57,6 +59,21 @@ def images() -> None:
     print(json.dumps(build.ensure(), indent=1))
 
 
+def deploy() -> None:
+    """Install the chart."""
+    from hack import deploy as chart
+
+    docker.ensure()
+    chart.deploy()
+
+
+def demo() -> None:
+    """Show all of it."""
+    from hack import demo as show
+
+    show.demo()
+
+
 def compile_all() -> None:
     """Compile every tool."""
     tools.ensure()
@@ -92,6 +109,8 @@ COMMANDS = {
     "down": down,
     "clean": clean,
     "images": images,
+    "deploy": deploy,
+    "demo": demo,
     "tools": compile_all,
     "contract-tools": contract_tools,
     "env": env,

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from hack import cluster, deploy, images, shell
+from hack import deploy, shell
 from hack.shell import say
 from hack.versions import ROOT
 
@@ -36,9 +36,7 @@ def sparkline(values: list[float], width: int = 40) -> str:
 def demo() -> None:
     """Set up what is missing, train the example, and say where to look."""
     start = time.monotonic()
-    cluster.up()
-    images.build()
-    deploy.deploy()
+    deploy.ready()
     deploy.ensure_namespace(NAMESPACE)
     shell.run(
         deploy.kubectl("-n", NAMESPACE, "delete", "tj", JOB, "--ignore-not-found", "--wait"), log="demo"

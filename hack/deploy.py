@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from hack import shell, tools
+from hack import cluster, docker, images, shell, tools
 from hack.versions import BUILD, KUBECONFIG, ROOT
 
 RELEASE = "trainyard"
@@ -32,7 +32,7 @@ class ImageRef:
         return cls(repository, digest)
 
 
-def images() -> dict[str, ImageRef]:
+def built() -> dict[str, ImageRef]:
     """Read what `hack images` wrote, by target."""
     if not IMAGES.exists():
         raise shell.ToolError("the images are not built yet: run `make images`")
@@ -52,7 +52,7 @@ def helm(*words: str) -> list[str]:
 
 def values() -> list[str]:
     """Return the --set arguments: images by digest, and MLflow on a port of this machine."""
-    found = images()
+    found = built()
     sets = {
         **{f"image.{target}.repository": ref.repository for target, ref in found.items()},
         **{f"image.{target}.digest": ref.digest for target, ref in found.items()},
@@ -83,3 +83,11 @@ def deploy() -> None:
             remedy=f"look at `kubectl -n {NAMESPACE} get pods` and their Events "
             "(`eval $(python3 -m hack env)` sets KUBECONFIG)",
         )
+
+
+def ready() -> None:
+    """Bring up whatever is missing, from the Docker daemon to the installed chart."""
+    docker.ensure()
+    cluster.ensure()
+    images.ensure()
+    deploy()

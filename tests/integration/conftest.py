@@ -6,16 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from hack import cluster, deploy, images
+from hack import deploy
 from tests.support.cluster import Namespace, make_namespace
 
 
 @pytest.fixture(scope="session")
 def installed() -> None:
     """Bring up what is missing: level-triggered, so a cluster that is there is used as it is."""
-    cluster.up()
-    images.build()
-    deploy.deploy()
+    deploy.ready()
 
 
 @pytest.fixture
