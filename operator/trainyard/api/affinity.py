@@ -9,10 +9,10 @@ from annotated_types import Ge, Le
 from pydantic import Field
 
 from trainyard.api.base import ApiModel
-from trainyard.api.types import LabelKey, Labels, LabelValue
+from trainyard.api.types import FewLabels, LabelKey, LabelValue
 
 Weight = Annotated[int, Ge(1), Le(100)]
-_Values = Annotated[tuple[LabelValue, ...], Field(max_length=32)]
+_Values = Annotated[tuple[LabelValue, ...], Field(max_length=8)]
 
 
 class SelectorOperator(StrEnum):
@@ -49,9 +49,9 @@ class LabelRequirement(ApiModel):
 class LabelSelector(ApiModel):
     """Which objects are meant, by their labels."""
 
-    match_labels: Labels = Field(default_factory=dict)
+    match_labels: FewLabels = Field(default_factory=dict)
     """Labels that must be equal."""
-    match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=8)] = ()
+    match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=4)] = ()
     """Conditions that must all hold."""
 
 
@@ -69,14 +69,14 @@ class NodeRequirement(ApiModel):
 class NodeTerm(ApiModel):
     """Conditions on a node that must all hold."""
 
-    match_expressions: Annotated[tuple[NodeRequirement, ...], Field(max_length=8)] = ()
+    match_expressions: Annotated[tuple[NodeRequirement, ...], Field(max_length=4)] = ()
     """Conditions on labels."""
 
 
 class NodeSelector(ApiModel):
     """Terms of which one must hold."""
 
-    node_selector_terms: Annotated[tuple[NodeTerm, ...], Field(min_length=1, max_length=8)]
+    node_selector_terms: Annotated[tuple[NodeTerm, ...], Field(min_length=1, max_length=4)]
     """The terms."""
 
 
@@ -95,7 +95,7 @@ class NodeAffinity(ApiModel):
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
     """Must hold."""
     preferred_during_scheduling_ignored_during_execution: Annotated[
-        tuple[PreferredNode, ...], Field(max_length=8)
+        tuple[PreferredNode, ...], Field(max_length=4)
     ] = ()
     """Should hold."""
 
@@ -122,11 +122,11 @@ class PodAffinity(ApiModel):
     """Relation to other pods."""
 
     required_during_scheduling_ignored_during_execution: Annotated[
-        tuple[PodTerm, ...], Field(max_length=8)
+        tuple[PodTerm, ...], Field(max_length=4)
     ] = ()
     """Must hold."""
     preferred_during_scheduling_ignored_during_execution: Annotated[
-        tuple[PreferredPod, ...], Field(max_length=8)
+        tuple[PreferredPod, ...], Field(max_length=4)
     ] = ()
     """Should hold."""
 

@@ -48,7 +48,7 @@ class CSVOptions(ApiModel):
     """Character between fields."""
     header: bool = True
     """The first line names the columns."""
-    column_names: Annotated[tuple[ColumnName, ...], Field(max_length=1024)] = ()
+    column_names: Annotated[tuple[ColumnName, ...], Field(max_length=256)] = ()
     """Names of the columns of a file without a header."""
     encoding: Annotated[str, Field(max_length=32)] = "utf-8"
     """Character encoding."""
@@ -127,9 +127,9 @@ class Columns(ApiModel):
     """Read as numbers."""
     categorical: _Columns = ()
     """Read as categories, numbers included."""
-    text: _Columns = ()
+    text: Annotated[tuple[ColumnName, ...], Field(max_length=64)] = ()
     """Read as free text."""
-    key: _Columns = ()
+    key: Annotated[tuple[ColumnName, ...], Field(max_length=16)] = ()
     """Identify a row: decide its part by hash, never features."""
     weight: ColumnName | None = None
     """Weight of each row in the loss and the metrics; never a feature."""
@@ -212,7 +212,7 @@ class Preprocess(ApiModel):
     name: Annotated[str, Field(min_length=1, max_length=63)]
     """Name of the entry point."""
     parameters: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=63)], ShortText], Field(max_length=32)
+        dict[Annotated[str, Field(min_length=1, max_length=63)], ShortText], Field(max_length=16)
     ] = Field(default_factory=dict)
     """Its parameters; values are text, read as JSON where they are JSON."""
 
@@ -242,7 +242,7 @@ class Data(ApiModel):
     """How texts become tokens."""
     image: ImageData | None = None
     """How images are sized and varied."""
-    preprocess: Annotated[tuple[Preprocess, ...], Field(max_length=8)] = ()
+    preprocess: Annotated[tuple[Preprocess, ...], Field(max_length=4)] = ()
     """Steps of a derived image, applied before ours."""
 
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from trainyard.api.base import ApiModel
 from trainyard.api.rules import Rule, at_least_one, exactly_one
-from trainyard.api.types import Image, LongText, Rate, ShortText, Width
+from trainyard.api.types import Image, Rate, ShortText, Text, Width
 
 
 class MaskType(StrEnum):
@@ -146,9 +146,9 @@ class Custom(ApiModel):
 
     image: Image | None = None
     """Image of the pods; where silent, compute.image or the installed trainer image."""
-    command: Annotated[tuple[LongText, ...], Field(max_length=16)] = ()
+    command: Annotated[tuple[ShortText, ...], Field(max_length=16)] = ()
     """Replaces the image's entrypoint. Never passed through a shell."""
-    args: Annotated[tuple[LongText, ...], Field(max_length=32)] = ()
+    args: Annotated[tuple[Text, ...], Field(max_length=32)] = ()
     """Arguments of the program."""
     family: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Entry point in the group trainyard.families; the trainer runs it as one of its own families."""

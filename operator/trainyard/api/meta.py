@@ -10,7 +10,7 @@ from pydantic import Field
 from trainyard.api.base import ApiModel
 from trainyard.api.names import NAME_MAX
 from trainyard.api.rules import Rule
-from trainyard.api.types import DNS_1035_PATTERN, Big, LongText, Reason, Time
+from trainyard.api.types import DNS_1035_PATTERN, Big, Message, Reason, Time
 
 NAME_RULE = Rule(
     f"self.metadata.name.size() <= {NAME_MAX} && self.metadata.name.matches('{DNS_1035_PATTERN}')",
@@ -87,7 +87,7 @@ class Condition(ApiModel):
     """True, False or Unknown."""
     reason: Reason
     """Why, in one CamelCase word."""
-    message: LongText
+    message: Message
     """Why, for people, and what to do next."""
     last_transition_time: Time
     """When status last changed."""

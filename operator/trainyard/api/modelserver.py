@@ -16,7 +16,7 @@ from trainyard.api.types import (
     Big,
     Count,
     Digest,
-    LongText,
+    Message,
     ObjectName,
     Reason,
     Reference,
@@ -78,7 +78,7 @@ class FailedTarget(ApiModel):
     """The version."""
     reason: Reason
     """Why, in one word."""
-    message: LongText | None = None
+    message: Message | None = None
     """Why, for people."""
     time: Time | None = None
     """When."""
@@ -99,7 +99,7 @@ class ServedVersion(ApiModel):
     """From when."""
     until: Time | None = None
     """Until when; still serving where silent."""
-    message: LongText | None = None
+    message: Message | None = None
     """The decision, with its numbers."""
 
 
@@ -112,7 +112,7 @@ class ModelServerStatus(ApiModel):
     """Waiting, RollingOut, Serving, Degraded or Failed."""
     reason: Reason | None = None
     """Why, in one word."""
-    message: LongText | None = None
+    message: Message | None = None
     """Why, for people, and what to do next."""
     serving_version: Version | None = None
     """What answers requests; the alias champion."""

@@ -23,7 +23,6 @@ from trainyard.api.types import (
     Labels,
     LabelValue,
     LocalName,
-    LongText,
     Path,
     Quantity,
     Seconds,
@@ -91,7 +90,7 @@ class EnvVar(ApiModel):
 
     name: EnvName
     """Name of the variable; TRAINYARD_ is reserved."""
-    value: LongText | None = None
+    value: Annotated[str, Field(max_length=2048)] | None = None
     """Its value."""
     value_from: EnvValueFrom | None = None
     """Where its value comes from."""
@@ -195,7 +194,7 @@ class KeyToPath(ApiModel):
     """Relative path of the file."""
 
 
-_Items = Annotated[tuple[KeyToPath, ...], Field(max_length=16)]
+_Items = Annotated[tuple[KeyToPath, ...], Field(max_length=4)]
 
 
 class ConfigMapVolume(ApiModel):
@@ -322,7 +321,7 @@ class PodTemplate(ApiModel):
     """Taints that the pods put up with."""
     affinity: Affinity | None = None
     """Where pods would rather, or must, run."""
-    topology_spread_constraints: Annotated[tuple[TopologySpread, ...], Field(max_length=8)] = ()
+    topology_spread_constraints: Annotated[tuple[TopologySpread, ...], Field(max_length=4)] = ()
     """How evenly pods are spread."""
     priority_class_name: LocalName | None = None
     """PriorityClass of the pods."""

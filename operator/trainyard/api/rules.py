@@ -59,8 +59,9 @@ def at_least_one(*fields: str) -> Rule:
 
 def immutable(field: str, *, why: str) -> Rule:
     """Fix an optional or required member at creation; adding or removing it later is a change too."""
+    here, before = f"self.{field}", f"oldSelf.{field}"
     return Rule(
-        cel=f"self.?{field} == oldSelf.?{field}",
+        cel=f"has({here}) == has({before}) && (!has({here}) || {here} == {before})",
         message=f"{field} is immutable: {why}",
         check=None,
         field=f".{field}",

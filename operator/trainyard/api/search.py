@@ -14,7 +14,7 @@ from trainyard.api.types import Count, ObjectName, ParameterPath, Seed
 
 Real = Annotated[float, Ge(-1e12), Le(1e12)]
 Whole = Annotated[int, Ge(-9_007_199_254_740_991), Le(9_007_199_254_740_991)]
-Choice = Annotated[str, Field(max_length=128)]
+Choice = Annotated[str, Field(max_length=64)]
 MAX_CHOICES = 64
 
 
@@ -189,7 +189,7 @@ class When(ApiModel):
     """It is at least this."""
     max: Real | None = None
     """It is at most this."""
-    strings: Annotated[tuple[Choice, ...], Field(min_length=1, max_length=MAX_CHOICES)] | None = None
+    strings: Annotated[tuple[Choice, ...], Field(min_length=1, max_length=8)] | None = None
     """It is one of these texts."""
     boolean: bool | None = None
     """It is this."""
@@ -257,7 +257,7 @@ class WarmStart(ApiModel):
 
     studies: Annotated[tuple[ObjectName, ...], Field(max_length=8)] = ()
     """Studies of this namespace whose finished trials are told to the sampler."""
-    points: Annotated[tuple[KnownPoint, ...], Field(max_length=16)] = ()
+    points: Annotated[tuple[KnownPoint, ...], Field(max_length=4)] = ()
     """Points to try first or that are known already."""
     max_trials: Count = 1000
     """Most trials to take over from each Study."""

@@ -14,15 +14,16 @@ from trainyard.api.types import (
     Big,
     Count,
     Digest,
+    Line,
     LocalName,
-    LongText,
+    LogTail,
+    Message,
     Metrics,
     ObjectName,
     Quantity,
     Reason,
     Reference,
     Sha256,
-    ShortText,
     Time,
     Version,
 )
@@ -58,11 +59,11 @@ class ProgressStatus(ApiModel):
     """Attempt that reported."""
     updated_at: Time | None = None
     """When it reported."""
-    summary: ShortText | None = None
+    summary: Line | None = None
     """For the PROGRESS column: 12/50."""
-    metric: ShortText | None = None
+    metric: Line | None = None
     """For the METRIC column: val_roc_auc=0.993."""
-    eta: ShortText | None = None
+    eta: Line | None = None
     """For the ETA column: 8s."""
 
 
@@ -79,11 +80,11 @@ class FailureStatus(ApiModel):
     """Exit code of the container."""
     cause: Cause
     """What kind of failure."""
-    message: LongText | None = None
+    message: Message | None = None
     """What happened, in the trainer's words where it could say."""
-    remedy: LongText | None = None
+    remedy: Message | None = None
     """What to do."""
-    log_tail: Annotated[str, Field(max_length=4096)] | None = None
+    log_tail: LogTail | None = None
     """Last lines of the container's log."""
     time: Time | None = None
     """When it ended."""
@@ -108,7 +109,7 @@ class RetryStatus(ApiModel):
     """Since when a dependency is down."""
     run_seconds: Big = 0
     """Running time of ended attempts, which counts against activeDeadlineSeconds."""
-    job_uid: ShortText | None = None
+    job_uid: Line | None = None
     """Job of the current attempt, once seen; when it is gone, the attempt was deleted."""
     attempt_start_time: Time | None = None
     """When the current attempt's pod began to run."""
@@ -149,7 +150,7 @@ class PromotionStatus(ApiModel):
     """The registered version."""
     reason: Reason | None = None
     """Why, in one word."""
-    message: LongText | None = None
+    message: Message | None = None
     """Why, with the numbers."""
     candidate_value: float | None = None
     """The gate's metric of this result."""
@@ -170,7 +171,7 @@ class CommonStatus(ApiModel):
     """Pending, Suspended, Starting, Running, Restarting, Succeeded or Failed."""
     reason: Reason | None = None
     """Why, in one word."""
-    message: LongText | None = None
+    message: Message | None = None
     """Why, for people, and what to do next."""
     conditions: Conditions = ()
     """Aspects of the state, for kubectl wait."""

@@ -11,7 +11,7 @@ from trainyard.api.base import ApiModel
 from trainyard.api.search import ParameterValue, Real
 from trainyard.api.states import Cause
 from trainyard.api.status import CommonStatus, FailureStatus, RunID
-from trainyard.api.types import Big, Count, ShortText, Text, Time
+from trainyard.api.types import Big, Count, Line, Message, Time
 
 
 class TrialState(StrEnum):
@@ -44,7 +44,7 @@ class TrialFailure(ApiModel):
     """Its number in the Study."""
     cause: Cause
     """What kind of failure."""
-    message: Text | None = None
+    message: Message | None = None
     """What happened."""
     time: Time | None = None
     """When."""
@@ -71,9 +71,9 @@ class TrialsStatus(ApiModel):
     """The last five failures."""
     updated_at: Time | None = None
     """When this was written."""
-    summary: ShortText | None = None
+    summary: Line | None = None
     """For the TRIALS column: 12/50."""
-    best_value: ShortText | None = None
+    best_value: Line | None = None
     """For the BEST column: val_accuracy=0.993."""
 
 

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from pydantic import Field
 
 from trainyard.api.base import ApiModel
-from trainyard.api.types import DataURI, LocalName, Rate, Sha256, ShortText
+from trainyard.api.types import DataURI, LocalName, Rate, Sha256
 
 
 class Side(StrEnum):
@@ -65,7 +65,7 @@ class TextData(ApiModel):
     """Where short texts are filled up."""
     truncation: Side = Side.END
     """Where long texts are cut."""
-    stop_words: Annotated[tuple[ShortText, ...], Field(max_length=512)] = ()
+    stop_words: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=512)] = ()
     """Words to leave out."""
     normalise: Normalise | None = None
     """Clean-up before tokenisation."""

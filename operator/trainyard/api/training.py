@@ -179,7 +179,7 @@ class Callback(ApiModel):
     name: Annotated[str, Field(min_length=1, max_length=63)]
     """Name of the entry point."""
     parameters: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=63)], ShortText], Field(max_length=32)
+        dict[Annotated[str, Field(min_length=1, max_length=63)], ShortText], Field(max_length=16)
     ] = Field(default_factory=dict)
     """Its parameters; values are text, read as JSON where they are JSON."""
 
@@ -217,7 +217,7 @@ class Training(ApiModel):
     """When the state is saved."""
     evaluation: Evaluation = Evaluation()
     """How the finished model is judged."""
-    callbacks: Annotated[tuple[Callback, ...], Field(max_length=16)] = ()
+    callbacks: Annotated[tuple[Callback, ...], Field(max_length=8)] = ()
     """Hooks of a derived image: train begin, epoch end, train end."""
 
     rules: ClassVar[tuple[Rule, ...]] = (

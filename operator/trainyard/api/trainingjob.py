@@ -77,7 +77,8 @@ class TrainingJobSpec(TrainerSpec):
         immutable("compute", why=_NEW_JOB),
         immutable("tracking", why=_NEW_JOB),
         Rule(
-            "self.?runPolicy.?queueName == oldSelf.?runPolicy.?queueName",
+            "(has(self.runPolicy) && has(self.runPolicy.queueName) ? self.runPolicy.queueName : '') == "
+            "(has(oldSelf.runPolicy) && has(oldSelf.runPolicy.queueName) ? oldSelf.runPolicy.queueName : '')",
             f"runPolicy.queueName is immutable: {_NEW_JOB}",
             None,
             ".runPolicy",

@@ -6,11 +6,12 @@ possible object still fits into etcd and, as spec.json, into a ConfigMap.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 from annotated_types import Ge, Le
-from pydantic import AwareDatetime, Field, PlainSerializer, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, StringConstraints
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|[KMGTPE]i?)?$"
 DNS_LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -26,6 +27,15 @@ def _seconds(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _clip(limit: int, *, keep_end: bool = False) -> Callable[[object], object]:
+    def clip(value: object) -> object:
+        if not isinstance(value, str) or len(value) <= limit:
+            return value
+        return "…" + value[-(limit - 1) :] if keep_end else value[: limit - 1] + "…"
+
+    return clip
+
+
 Time = Annotated[
     AwareDatetime, PlainSerializer(_seconds, return_type=str), Field(json_schema_extra={"maxLength": 64})
 ]
@@ -38,7 +48,7 @@ LocalName = Annotated[str, StringConstraints(min_length=1, max_length=253, patte
 DNSLabel = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=LABEL_VALUE_PATTERN)]
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=253)]
-AnnotationValue = Annotated[str, StringConstraints(max_length=1024)]
+AnnotationValue = Annotated[str, StringConstraints(max_length=512)]
 MetricName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=METRIC_PATTERN)]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Label = Annotated[str, StringConstraints(max_length=128)]
@@ -46,7 +56,13 @@ Label = Annotated[str, StringConstraints(max_length=128)]
 ShortText = Annotated[str, StringConstraints(max_length=256)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 LongText = Annotated[str, StringConstraints(max_length=4096)]
-Path = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Line = Annotated[str, BeforeValidator(_clip(256)), StringConstraints(max_length=256)]
+"""A short text of status; cut where it is too long, so that a long error never makes a status unwritable."""
+Message = Annotated[str, BeforeValidator(_clip(2048)), StringConstraints(max_length=2048)]
+"""A text of status for people; cut where it is too long."""
+LogTail = Annotated[str, BeforeValidator(_clip(4096, keep_end=True)), StringConstraints(max_length=4096)]
+"""The end of a log; its beginning is cut."""
+Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 DataURI = Annotated[
     str,
@@ -62,7 +78,7 @@ ParameterPath = Annotated[
     str,
     StringConstraints(
         min_length=1,
-        max_length=128,
+        max_length=96,
         pattern=r"^[a-z][A-Za-z0-9]*(\[[0-9]{1,3}\])?(\.[a-z][A-Za-z0-9]*(\[[0-9]{1,3}\])?)*$",
     ),
 ]
@@ -88,6 +104,7 @@ Big = Annotated[int, Ge(0), Le(9_007_199_254_740_991)]
 
 Metrics = Annotated[dict[MetricName, float], Field(max_length=128)]
 """Values by name; names carry the split: val_roc_auc, test_rmse."""
+FewLabels = Annotated[dict[LabelKey, LabelValue], Field(max_length=8)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
 Annotations = Annotated[dict[LabelKey, AnnotationValue], Field(max_length=32)]
 Resources = Annotated[dict[LabelKey, Quantity], Field(max_length=16)]
