@@ -155,7 +155,7 @@ class ApiServer:
             self.folder / "sa.key",
             "--root-ca-file",
             self.ca_file,
-            "--controllers=job,garbagecollector,namespace,serviceaccount,root-ca-certificate-publisher,"
+            "--controllers=job,garbagecollector,namespace,serviceaccount,root-ca-cert-publisher,"
             "deployment,replicaset,resourcequota",
         )
 

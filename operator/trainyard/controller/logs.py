@@ -39,4 +39,6 @@ def configure(level: str) -> None:
         level=logging.getLevelNamesMapping().get(level, logging.INFO), handlers=[handler], force=True
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It runs outside the main thread on purpose and would warn that it sees no signals.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

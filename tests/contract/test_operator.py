@@ -1,0 +1,236 @@
+"""The operator as a process against a real API server and controller manager; a hand plays kubelet."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.apiserver import ApiServer
+from tests.support.operator_process import (
+    TRAINER_IMAGE,
+    TRAINING_JOBS,
+    Bench,
+    OperatorProcess,
+    eventually,
+    running_operator,
+)
+
+pytestmark = pytest.mark.contract
+
+RESULT = {
+    "formatVersion": 1,
+    "exitCode": 0,
+    "experimentID": "1",
+    "runID": "0af1",
+    "modelURI": "models:/m-1",
+    "modelSHA256": "a" * 64,
+    "metrics": {"val_roc_auc": 0.99, "test_roc_auc": 0.98},
+    "data": {"dataDigest": "d1", "holdoutDigest": "h1", "rows": 569},
+    "epochs": 50,
+}
+
+
+@pytest.fixture
+def bench(controllers: ApiServer, namespace: str) -> Bench:
+    return Bench(controllers, namespace)
+
+
+@pytest.fixture
+def operator(bench: Bench, tmp_path: Path) -> Iterator[OperatorProcess]:
+    with running_operator(bench.server, bench.namespace, tmp_path) as process:
+        yield process
+
+
+def test_job_succeeds_within_its_budget_of_requests(bench: Bench, operator: OperatorProcess) -> None:
+    before = operator.requests()
+    bench.apply("adult")
+    eventually(lambda: bench.names("jobs") == ["adult-tj-a1"])
+    assert "adult-tj-a1" in bench.names("configmaps")
+    bench.until("adult", "Starting", "JobCreated")
+    bench.pod_runs("adult-tj-a1")
+    running = bench.until("adult", "Running", "Training")
+    assert running["attempt"] == 1
+    bench.pod_ends("adult-tj-a1", 0, RESULT)
+    done = bench.until("adult", "Succeeded", "Completed")
+    assert done["mlflow"] == {
+        "experimentID": "1",
+        "runID": "0af1",
+        "modelURI": "models:/m-1",
+        "modelSHA256": "a" * 64,
+    }
+    assert done["metrics"] == RESULT["metrics"]
+    assert done["data"] == RESULT["data"]
+    assert {c["type"]: c["status"] for c in done["conditions"]} == {
+        "Running": "False",
+        "Started": "True",
+        "Succeeded": "True",
+    }
+    assert done["observedGeneration"] == 1
+    time.sleep(1.5)
+    spent = {k: v - before.get(k, 0) for k, v in operator.requests().items()}
+    reads = sum(v for (verb, _, _), v in spent.items() if verb in {"get", "list"})
+    writes = sum(v for (verb, _, _), v in spent.items() if verb not in {"get", "list"})
+    assert reads <= 12, spent
+    assert writes <= 8, spent
+    reasons = [e["reason"] for e in bench.items("events") if e["involvedObject"]["kind"] == "TrainingJob"]
+    assert sorted(reasons) == ["Completed", "JobCreated"]
+
+
+def test_pod_is_what_the_contract_promises(bench: Bench, operator: OperatorProcess) -> None:
+    job = bench.apply("contract")
+    pod = eventually(lambda: bench.pod("contract-tj-a1"))
+    assert pod is not None
+    container = pod["spec"]["containers"][0]
+    assert container["image"] == TRAINER_IMAGE
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    config_map = next(c for c in bench.items("configmaps") if c["metadata"]["name"] == "contract-tj-a1")
+    assert config_map["immutable"] is True
+    spec = json.loads(config_map["data"]["spec.json"])
+    assert spec["uid"] == job["metadata"]["uid"]
+    assert spec["attempt"] == 1
+    assert spec["spec"] == job["spec"]
+    assert spec["tracking"] == {
+        "uri": "http://mlflow.example:5000",
+        "experiment": f"{bench.namespace}/contract",
+    }
+
+
+def test_bad_data_fails_once_and_for_good(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("bad")
+    bench.pod_ends(
+        "bad-tj-a1",
+        65,
+        {
+            "formatVersion": 1,
+            "exitCode": 65,
+            "cause": "DataError",
+            "message": "column 'x' is missing",
+            "remedy": "Add it.",
+        },
+    )
+    failed = bench.until("bad", "Failed", "DataError")
+    assert failed["lastFailure"]["exitCode"] == 65
+    assert failed["lastFailure"]["message"] == "column 'x' is missing"
+    assert failed["lastFailure"]["remedy"] == "Add it."
+    time.sleep(1.0)
+    assert bench.names("jobs") == ["bad-tj-a1"]
+
+
+def test_dependency_down_is_waited_for(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("waiting")
+    bench.pod_ends("waiting-tj-a1", 69, "MLflow does not answer")
+    down = bench.until("waiting", "Starting", "DependencyDown")
+    assert down["attempt"] == 2
+    assert down["lastFailure"]["logTail"] == "MLflow does not answer"
+    bench.pod_ends("waiting-tj-a2", 0, RESULT)
+    assert bench.until("waiting", "Succeeded")["restarts"] == 1
+
+
+def test_killed_pod_is_restarted(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("killed")
+    bench.pod_runs("killed-tj-a1")
+    bench.until("killed", "Running")
+    bench.pod_ends("killed-tj-a1", 137)
+    restarting = bench.until("killed", "Restarting", "Killed")
+    assert restarting["retry"]["unknown"] == 1
+    eventually(lambda: "killed-tj-a2" in bench.names("jobs"), within=20)
+    bench.pod_runs("killed-tj-a2")
+    assert bench.until("killed", "Running")["restarts"] == 1
+
+
+def test_suspend_and_resume(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("pausing")
+    bench.pod_runs("pausing-tj-a1")
+    bench.until("pausing", "Running")
+    bench.patch("pausing", {"spec": {"runPolicy": {"suspend": True}}})
+    bench.until("pausing", "Suspended")
+    eventually(lambda: bench.names("jobs") == [])
+    pod = bench.pod("pausing-tj-a1")
+    if pod is not None:
+        name = pod["metadata"]["name"]
+        bench.server.request(
+            "DELETE", f"/api/v1/namespaces/{bench.namespace}/pods/{name}", {"gracePeriodSeconds": 0}
+        )
+    bench.patch("pausing", {"spec": {"runPolicy": {"suspend": False}}})
+    eventually(lambda: bench.names("jobs") == ["pausing-tj-a2"])
+    assert bench.status("pausing")["restarts"] == 0
+
+
+def test_operator_death_duplicates_nothing(bench: Bench, tmp_path: Path) -> None:
+    first = OperatorProcess.start(bench.server, bench.namespace, tmp_path / "first.log")
+    for number in range(5):
+        bench.apply(f"job-{number}")
+    eventually(lambda: len(bench.names("jobs")) >= 1)
+    first.kill()
+    with running_operator(bench.server, bench.namespace, tmp_path):
+        expected = [f"job-{number}-tj-a1" for number in range(5)]
+        eventually(lambda: bench.names("jobs") == expected)
+        eventually(lambda: len(bench.items("pods")) == 5)
+        time.sleep(1.0)
+        assert bench.names("jobs") == expected
+        assert all(bench.status(f"job-{n}")["attempt"] == 1 for n in range(5))
+
+
+def test_deleted_object_takes_its_children_along(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("short")
+    eventually(lambda: bench.names("jobs") == ["short-tj-a1"])
+    bench.server.request("DELETE", f"{TRAINING_JOBS.format(bench.namespace)}/short")
+    eventually(lambda: bench.gone("short"))
+    eventually(lambda: not bench.names("jobs"))
+    eventually(lambda: "short-tj-a1" not in bench.names("configmaps"))
+
+
+def test_foreign_job_is_never_touched(bench: Bench, operator: OperatorProcess) -> None:
+    foreign = {
+        "metadata": {"name": "taken-tj-a1"},
+        "spec": {
+            "suspend": True,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}},
+        },
+    }
+    path = f"/apis/batch/v1/namespaces/{bench.namespace}/jobs"
+    created = bench.server.request("POST", path, foreign)
+    bench.apply("taken")
+    status = bench.until("taken", "Pending", "NameConflict")
+    assert "taken-tj-a1" in status["message"]
+    assert {"type": "NameConflict", "status": "True"}.items() <= status["conditions"][0].items()
+    now = bench.server.request("GET", f"{path}/taken-tj-a1")
+    assert now["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+
+
+def test_wrong_pod_is_an_invalid_spec(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("greedy", compute={"resources": {"requests": {"cpu": "4"}, "limits": {"cpu": "1"}}})
+    status = bench.until("greedy", "Failed", "InvalidSpec")
+    assert "cpu" in status["message"]
+    assert bench.names("jobs") == []
+
+
+def test_finished_object_is_deleted_after_its_time(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("brief", runPolicy={"ttlSecondsAfterFinished": 1})
+    bench.pod_ends("brief-tj-a1", 0, RESULT)
+    eventually(lambda: bench.gone("brief"))
+
+
+def test_quota_is_told_and_outlived(bench: Bench, operator: OperatorProcess) -> None:
+    path = f"/api/v1/namespaces/{bench.namespace}/resourcequotas"
+    bench.server.request("POST", path, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+    eventually(lambda: bench.server.request("GET", f"{path}/none").get("status", {}).get("hard"))
+    bench.apply("waits")
+    status = bench.until("waits", "Pending", "QuotaExceeded", within=25)
+    assert "quota" in status["message"]
+
+
+def test_operator_stops_when_told_and_says_how_it_is(bench: Bench, operator: OperatorProcess) -> None:
+    assert operator.fetch("/healthz")[0] == 200
+    assert "trainyard_reconcile_seconds_bucket" in operator.fetch("/metrics")[1]
+    started = time.monotonic()
+    operator.child.process.send_signal(signal.SIGTERM)
+    assert operator.child.process.wait(timeout=5) == 0
+    assert time.monotonic() - started < 5
+    for line in operator.child.log.read_text().splitlines():
+        assert {"time", "level", "message"} <= set(json.loads(line))
