@@ -209,6 +209,11 @@ def _rewrite(node: Schema, defs: dict[str, Schema], where: str, path: tuple[str,
         }
         if node.get("required"):
             out["required"] = node["required"]
+    elif "patternProperties" in node:
+        # pydantic's word for a map whose keys have a pattern; without it the API server prunes every entry.
+        (values,) = node["patternProperties"].values()
+        out["additionalProperties"] = _rewrite(values, defs, f"{where}.*", path)
+        _bound_keys(out, node.get("propertyNames", {}))
     elif isinstance(node.get("additionalProperties"), dict):
         out["additionalProperties"] = _rewrite(node["additionalProperties"], defs, f"{where}.*", path)
         _bound_keys(out, node.get("propertyNames", {}))
