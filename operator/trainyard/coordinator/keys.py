@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 REFRESH = 3600.0
 REFRESH_AT_MOST = 10.0
 """Seconds between two fetches, however many tokens name unknown keys."""
+FIRST_RETRY = 1.0
+"""The same while there are no keys at all."""
 
 
 class KeysUnavailableError(Exception):
@@ -66,9 +68,9 @@ class Authenticator:
             raise auth.TokenError("unknown-key", kid[:64]) from None
 
     async def refresh(self) -> None:
-        """Fetch issuer and keys anew, at most every ten seconds."""
+        """Fetch issuer and keys anew, unless that was just tried."""
         async with self._lock:
-            if time.monotonic() - self._fetched < REFRESH_AT_MOST:
+            if time.monotonic() - self._fetched < (REFRESH_AT_MOST if self._keys else FIRST_RETRY):
                 return
             self._fetched = time.monotonic()
             discovery = await self._kube.get("/.well-known/openid-configuration")
@@ -85,7 +87,7 @@ class Authenticator:
                 await self.refresh()
             except KubeError as error:
                 log.warning("cannot fetch the API server's keys: %s; trying again", error)
-            await asyncio.sleep(REFRESH if self._keys else REFRESH_AT_MOST + 0.1)
+            await asyncio.sleep(REFRESH if self._keys else FIRST_RETRY + 0.1)
 
 
 def _usable(jwks: dict[str, object]) -> dict[str, jwt.PyJWK]:

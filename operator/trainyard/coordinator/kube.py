@@ -17,6 +17,7 @@ from kubernetes.aio import client, config
 from trainyard.api.names import MANAGER_COORDINATOR
 
 Body = dict[str, Any]
+ACCEPT = "application/json, application/jwk-set+json"
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 WATCH_SECONDS = 300
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=150)
@@ -96,7 +97,7 @@ class Kube:
             method,
             path,
             query_params=list(params.items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
+            header_params={"Accept": ACCEPT, "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )

@@ -40,9 +40,10 @@ class Watched:
         return "" in self.reflectors or namespace in self.reflectors
 
     def get(self, namespace: str, uid: str) -> Any:
-        """What is kept of an object, or None."""
+        """What is kept of an object of this namespace, or None: an owner elsewhere is no owner."""
         reflector = self.reflectors.get("") or self.reflectors.get(namespace)
-        return reflector.items.get(uid) if reflector else None
+        found = reflector.items.get(uid) if reflector else None
+        return found if found is not None and found.namespace == namespace else None
 
     def path(self, namespace: str, name: str) -> str:
         """URL path of one object."""

@@ -9,6 +9,7 @@ meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ WRITERS = 16
 TRIES = 3
 """Times one write is tried when the object changes under it; the next value tries again anyway."""
 IDLE_SWEEP = 60.0
+FLUSH_PAUSE = 0.3
 
 
 class StaleAttemptError(Exception):
@@ -54,9 +56,13 @@ class ProgressService:
         self._metrics = metrics
         self._report_interval = report_interval
         self._values: Coalescer[str, Pending] = Coalescer(write_interval, time.monotonic)
+        self._ended: dict[str, int] = {}
+        """Attempts whose last value was let out early, which happens once each."""
         self._news = asyncio.Event()
+        self._wakes_at = 0.0
         self._slots = asyncio.Semaphore(WRITERS)
         self._writes: set[asyncio.Task[None]] = set()
+        metrics.pending.set_function(lambda: len(self._values))
 
     async def report(self, owner: Owner, report: Progress) -> ProgressReply:
         """Take one report of the pod that works for this owner."""
@@ -66,10 +72,14 @@ class ProgressService:
         if target is None or target.terminal:
             return ProgressReply(stop=True, next_after_seconds=self._report_interval)
         progress = as_status(report, datetime.now(UTC), target.metric)
-        last = report.percent == 100 or report.epoch >= report.epochs
-        self._values.put(owner.uid, Pending(owner, progress), now=last)
+        ended = report.percent == 100 or report.epoch >= report.epochs
+        first_end = ended and self._ended.get(owner.uid) != owner.attempt
+        if first_end:
+            self._ended[owner.uid] = owner.attempt
+        self._values.put(owner.uid, Pending(owner, progress), now=first_end)
         self._metrics.reports.labels("progress").inc()
-        self._news.set()
+        if (self._values.next_due() or 0.0) < self._wakes_at:
+            self._news.set()
         return ProgressReply(stop=False, next_after_seconds=self._report_interval)
 
     async def run(self) -> None:
@@ -82,11 +92,9 @@ class ProgressService:
                 self._values.forget_idle()
                 swept = time.monotonic()
             due = self._values.next_due()
-            wait = IDLE_SWEEP if due is None else max(0.0, min(due - time.monotonic(), IDLE_SWEEP))
-            try:
-                await asyncio.wait_for(self._news.wait(), wait)
-            except TimeoutError:
-                continue
+            self._wakes_at = min(time.monotonic() + IDLE_SWEEP, due or float("inf"))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), max(0.0, self._wakes_at - time.monotonic()))
 
     async def flush(self, seconds: float) -> int:
         """Write all that waits, for at most so long; return how many values are left unwritten."""
@@ -94,6 +102,7 @@ class ProgressService:
         self._start_due(everything=True)
         while self._writes and (left := deadline - time.monotonic()) > 0:
             await asyncio.wait(self._writes, timeout=left)
+            await asyncio.sleep(FLUSH_PAUSE if len(self._values) else 0)
             self._start_due(everything=True)
         for task in self._writes:
             task.cancel()
@@ -104,7 +113,6 @@ class ProgressService:
             task = asyncio.create_task(self._write(uid, pending))
             self._writes.add(task)
             task.add_done_callback(self._writes.discard)
-        self._metrics.pending.set(len(self._values))
 
     async def _write(self, uid: str, pending: Pending) -> None:
         async with self._slots:
@@ -113,6 +121,9 @@ class ProgressService:
             except KubeError as error:
                 log.warning("progress of %s/%s: %s", pending.owner.namespace, pending.owner.name, error)
                 outcome = "error"
+            except Exception:
+                log.exception("progress of %s/%s", pending.owner.namespace, pending.owner.name)
+                outcome = "error"
         self._metrics.writes.labels(outcome).inc()
         if outcome == "ok":
             self._values.done(uid)
@@ -120,6 +131,7 @@ class ProgressService:
             self._values.failed(uid, pending)
         else:
             self._values.drop(uid)
+            self._ended.pop(uid, None)
         self._news.set()
 
     async def _try_write(self, pending: Pending) -> str:

@@ -316,7 +316,7 @@ def test_notes_say_how_to_go_on(helm: str, tmp_path: Path, combination: str) -> 
     copy = tmp_path / "trainyard"
     shutil.copytree(CHART, copy)
     notes = copy / "templates" / "NOTES.txt"
-    wrapped = '{{ define "notes" }}%s{{ end }}\nnotes: {{ include "notes" . | quote }}\n' % notes.read_text()
+    wrapped = '{{ define "notes" }}' + notes.read_text() + '{{ end }}notes: {{ include "notes" . | quote }}'
     (copy / "templates" / "notes.yaml").write_text(wrapped)
     sets = [part for value in COMBINATIONS[combination] for part in ("--set", value)]
     done = run(helm, "template", "t", str(copy), "-n", NAMESPACE, "-s", "templates/notes.yaml", *sets)
