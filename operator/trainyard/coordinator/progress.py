@@ -1,9 +1,9 @@
 """Progress: what trainers report becomes `status.progress`, with few writes and no last value lost.
 
 The first report of an object and the last of a training are written at once, others once an interval. A
-write is server-side apply of that one field, by a manager of its own. It names the uid and version of the
-object as last seen, so it never lands on another object of the same name, nor on one that has ended
-meanwhile.
+write is server-side apply of that one field, by a manager of its own. It names the version of the object as
+last seen (the API server does not compare uids here), so it never lands on a namesake, nor on an object
+that has ended.
 """
 
 from __future__ import annotations
