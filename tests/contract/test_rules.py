@@ -1,4 +1,4 @@
-"""Rules and bounds as the API server enforces them: each refuses by naming the field, and accepts what it should."""
+"""Rules as the API server enforces them: each refuses by naming the field, and accepts what it should."""
 
 from __future__ import annotations
 

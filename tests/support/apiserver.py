@@ -1,7 +1,7 @@
 """A real kube-apiserver on loopback: etcd, the API server and, when wanted, the controller manager.
 
-What a fake cannot show is what these tests are for: schemas, CEL, pruning, server-side apply, garbage collection.
-The programs come from the project's own tool cache, where `python3 -m hack tools` compiles them.
+What a fake cannot show is what these tests are for: schemas, CEL, pruning, server-side apply, garbage
+collection. The programs come from the project's own tool cache, where `python3 -m hack tools` compiles them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ApiServer:
         """A kubeconfig with all rights."""
         return self.folder / "kubeconfig"
 
-    # -- life -------------------------------------------------------------------------------------------------
+    # -- life --
 
     @classmethod
     def start(cls, *, extra_args: tuple[str, ...] = ()) -> ApiServer:
@@ -194,7 +194,7 @@ class ApiServer:
                 raise TimeoutError(f"kube-apiserver is not ready after {READY_S:.0f} s:\n{log}")
             time.sleep(0.1)
 
-    # -- requests ---------------------------------------------------------------------------------------------
+    # -- requests --
 
     def raw(
         self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
@@ -245,7 +245,7 @@ class ApiServer:
             self._connection.close()
             self._connection = None
 
-    # -- for people and other processes -----------------------------------------------------------------------
+    # -- for people and other processes --
 
     def kubeconfig_for(self, token: str, namespace: str = "default") -> str:
         """Text of a kubeconfig for the bearer of a token."""
@@ -280,7 +280,7 @@ class ApiServer:
         return done
 
     def create_namespace(self, name: str) -> str:
-        """Make a namespace with its default ServiceAccount, which the controller manager may not be there to make."""
+        """Make a namespace with its default ServiceAccount, also when no controller manager runs."""
         self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         try:
             self.request(

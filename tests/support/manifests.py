@@ -60,7 +60,8 @@ spec:
     - {path: "model.convnet.conv[0].channels", int: {min: 16, max: 64}}
     - {path: "model.convnet.conv[2].channels", int: {min: 16, max: 64},
        when: {path: model.convnet.conv.length, min: 3}}
-  budget: {maxTrials: 50, parallelism: 4, maxFailedTrials: 5, timeoutSeconds: 2000, target: 0.995, patience: 20}
+  budget: {maxTrials: 50, parallelism: 4, maxFailedTrials: 5, timeoutSeconds: 2000, target: 0.995,
+           patience: 20}
   workers: {isolation: Pool}
   template:
     spec:

@@ -49,7 +49,7 @@ class Child:
                 stdout=out,
                 stderr=out,
                 env={**os.environ, **(env or {})},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing here holds locks across a fork
+                preexec_fn=_die_with_parent,
             )
         return cls(name, process, log)
 

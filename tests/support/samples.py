@@ -1,7 +1,7 @@
 """Objects made from a structural schema: every field set, small or as large as its bounds allow.
 
-Made from what the API server is given rather than from the models, so that the two are compared and not one with
-itself.
+Made from what the API server is given rather than from the models, so that the two are compared and not one
+with itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ FIXED: dict[str, Any] = {
     "test": 0.25,
     "by": "Files",
     "isolation": "Job",
-    "csv": {"delimiter": ";", "header": False, "columnNames": ["a"], "encoding": "latin-1", "nullValues": ["?"]},
+    "csv": {
+        "delimiter": ";",
+        "header": False,
+        "columnNames": ["a"],
+        "encoding": "latin-1",
+        "nullValues": ["?"],
+    },
     "name_of_volume": "data",
     "step.int": 1,
 }
@@ -52,7 +58,7 @@ class Sampler:
             return schema["enum"][0]
         match schema["type"]:
             case "object":
-                return self._object(schema)
+                return self._object(schema, index)
             case "array":
                 count = schema["maxItems"] if self.large else max(1, schema.get("minItems", 0))
                 return [self.make(schema["items"], f"{name}[]", i) for i in range(count)]
@@ -61,21 +67,25 @@ class Sampler:
             case "boolean":
                 return True
             case "integer":
-                return int(_number(schema))
+                return int(_number(schema)) + (index if self.large else 0)
             case _:
                 return _number(schema)
 
-    def _object(self, schema: Schema) -> dict[str, Any]:
+    def _object(self, schema: Schema, index: int = 0) -> dict[str, Any]:
         if "properties" in schema:
             left_out = self._left_out(schema)
             return {
-                key: self.make(field, key) for key, field in schema["properties"].items() if key not in left_out
+                key: self.make(field, key, index)
+                for key, field in schema["properties"].items()
+                if key not in left_out
             }
         if "additionalProperties" not in schema:
             return {}
         count = schema["maxProperties"] if self.large else 1
         length = _key_length(schema) if self.large else 8
-        return {f"k{i}".ljust(length, "x"): self.make(schema["additionalProperties"], "", i) for i in range(count)}
+        return {
+            f"k{i}".ljust(length, "x"): self.make(schema["additionalProperties"], "", i) for i in range(count)
+        }
 
     def _left_out(self, schema: Schema) -> set[str]:
         out: set[str] = set()
@@ -86,6 +96,8 @@ class Sampler:
                 out.discard(self._chosen(members, schema))
         if "family" in schema["properties"] and "args" in schema["properties"]:
             out.update({"family"} if self.member % 2 == 0 or self.large else {"args", "command"})
+        if self.large and "maxTrials" in schema["properties"]:
+            out.update({"target", "patience"})  # they go with one objective, and the largest object has three
         if "targets" in schema["properties"] and "targets" not in out:
             out.add("task")
         return out
@@ -128,7 +140,9 @@ def _key_length(schema: Schema) -> int:
     return 128
 
 
-def leaves(schema: Schema, value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
+def leaves(
+    schema: Schema, value: Any, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
     """Every field of a value with its schema, containers included."""
     yield path, schema
     if isinstance(value, dict) and "properties" in schema:

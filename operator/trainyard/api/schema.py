@@ -34,6 +34,11 @@ _KEPT = (
     ("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
 )
 """Words that mean the same to both."""
+_HANDLED = {
+    *("title", "const", "exclusiveMinimum", "exclusiveMaximum", "x-kubernetes-int-or-string"),
+    *("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "items"),
+    *("$defs", "$seen"),
+}
 _INNER = ("items", "additionalProperties")
 _DEPTH = 3
 """Levels of fields that are written as a block: root, spec, section."""
@@ -190,6 +195,7 @@ def _without(schema: Schema, words: set[str]) -> Schema:
 def _rewrite(node: Schema, defs: dict[str, Schema], where: str, path: tuple[str, ...]) -> Schema:
     node = _resolve(node, defs, where, path)
     node = _collapse(node, defs, where, path)
+    _refuse_unknown(node, where)
     path = (*path, node["$seen"]) if "$seen" in node else path
     out = {key: node[key] for group in _KEPT for key in group if key in node}
     if "const" in node:
@@ -209,19 +215,28 @@ def _rewrite(node: Schema, defs: dict[str, Schema], where: str, path: tuple[str,
         }
         if node.get("required"):
             out["required"] = node["required"]
-    elif "patternProperties" in node:
-        # pydantic's word for a map whose keys have a pattern; without it the API server prunes every entry.
-        (values,) = node["patternProperties"].values()
+    elif values := _values(node):
         out["additionalProperties"] = _rewrite(values, defs, f"{where}.*", path)
         _bound_keys(out, node.get("propertyNames", {}))
-    elif isinstance(node.get("additionalProperties"), dict):
-        out["additionalProperties"] = _rewrite(node["additionalProperties"], defs, f"{where}.*", path)
-        _bound_keys(out, node.get("propertyNames", {}))
-    if "prefixItems" in node:
-        raise SchemaError(f"{where}: tuples of fixed length cannot be said; use tuple[X, ...]")
     if "items" in node:
         out["items"] = _rewrite(node["items"], defs, f"{where}[]", path)
     return out
+
+
+def _values(node: Schema) -> Schema | None:
+    """What a map holds; pydantic says patternProperties where keys have a pattern."""
+    if "patternProperties" in node:
+        (values,) = node["patternProperties"].values()
+        return dict(values)
+    values = node.get("additionalProperties")
+    return dict(values) if isinstance(values, dict) else None
+
+
+def _refuse_unknown(node: Schema, where: str) -> None:
+    """Fail on words unknown here; dropped silently, they would change what is accepted."""
+    known = {key for group in _KEPT for key in group} | _HANDLED
+    if unknown := sorted(set(node) - known):
+        raise SchemaError(f"{where}: a structural schema cannot say {', '.join(unknown)}")
 
 
 def _resolve(node: Schema, defs: dict[str, Schema], where: str, path: tuple[str, ...]) -> Schema:
