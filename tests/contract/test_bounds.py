@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from tests.contract.objects import Objects
 from tests.support.manifests import Manifest
@@ -32,6 +33,7 @@ class Beyond:
     path: tuple[str | int, ...]
     bound: str
 
+    @override
     def __str__(self) -> str:
         return f"{spelled(self.path)} {self.bound}"
 

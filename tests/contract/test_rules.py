@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from tests.contract.objects import Objects
 from tests.support.apiserver import ApiError
 from tests.support.manifests import DESIGNED
 from tests.support.rulecases import RULE_CASES, RuleCase, changed, manifest_of
+from trainyard.api import names
 from trainyard.api.schema import ROOTS, crd
 
 pytestmark = pytest.mark.contract
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("kind", DESIGNED)
@@ -26,6 +29,15 @@ def test_kubectl_applies_it_with_strict_validation(shared: Objects, kind: str) -
     args = ("apply", "--namespace", shared.namespace, "--validate=strict", "--dry-run=server", "-f", "-")
     done = shared.server.kubectl(*args, stdin=yaml.safe_dump(DESIGNED[kind]))
     assert "created (server dry run)" in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_examples_are_accepted_and_read(shared: Objects, path: Path) -> None:
+    for body in yaml.safe_load_all(path.read_text()):
+        if body["kind"] in names.KINDS:
+            body["metadata"].pop("namespace", None)
+            assert shared.refusal(body) == ""
+            ROOTS[names.KINDS[body["kind"]]].strict(body)
 
 
 @pytest.mark.parametrize("case", RULE_CASES, ids=str)

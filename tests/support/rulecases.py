@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from tests.support.manifests import DESIGNED, Manifest
 
 DELETE = object()
@@ -33,6 +35,7 @@ class RuleCase:
     says: str
     accepted: dict[str, Any]
 
+    @override
     def __str__(self) -> str:
         return f"{self.kind}-{self.says[:60]}"
 

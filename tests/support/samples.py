@@ -110,15 +110,16 @@ class Sampler:
     def _text(self, schema: Schema, index: int) -> str:
         if schema.get("format") == "date-time":
             return TIME
-        length = schema["maxLength"] if self.large else max(1, min(4, schema["maxLength"]))
+        longest = int(schema["maxLength"])
+        length = longest if self.large else max(1, min(4, longest))
         number = str(index)
         candidates = (
             "x" * (length - len(number)) + number,
             "a" * length,
             "1" * length,
-            "a" * schema["maxLength"],
+            "a" * longest,
         )
-        pattern = re.compile(schema.get("pattern", ""))
+        pattern = re.compile(str(schema.get("pattern", "")))
         for candidate in candidates:
             if pattern.search(candidate):
                 return candidate

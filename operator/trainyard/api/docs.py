@@ -11,13 +11,15 @@ from functools import cache
 from itertools import pairwise
 from textwrap import dedent
 
+from pydantic import BaseModel
+
 
 @cache
 def attribute_docs(cls: type) -> dict[str, str]:
     """Map each field of a class, inherited ones included, to the string that follows it."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        if base.__module__.startswith("trainyard."):
+        if issubclass(base, BaseModel) and base is not BaseModel:
             found.update(_own_docs(base))
     return found
 
