@@ -4,6 +4,9 @@ Row 0 of every column stands for a missing value and row 1 for a value never see
 unknown category is an answer and not an error.
 """
 
+# mypy: disable-error-code="explicit-override"
+# (typing.override needs Python 3.12, and the package may not import typing_extensions)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -39,7 +42,7 @@ class PackedEmbedding(nn.Module):
 
 
 def drop_categories(codes: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Replace a few codes by the reserved rows, so that those rows are trained even where data has no gaps."""
+    """Replace a few codes by the reserved ones, so that these are trained even where data have no gaps."""
     draw = torch.rand(codes.shape, generator=generator, device=codes.device)
     reserved = (draw < probability / 2).to(codes.dtype)  # MISSING or UNSEEN, half each
     return torch.where(draw < probability, reserved, codes)

@@ -1,4 +1,4 @@
-"""The two ways in which a package can disappoint its reader: bad input rows, or files that are not a package."""
+"""The two ways in which a package can fail its reader: bad rows, or files that are no package."""
 
 
 class ModelInputError(ValueError):

@@ -1,12 +1,15 @@
 """Ghost batch normalisation in one call, exactly equal to normalising each virtual batch in turn.
 
-A batch of B rows is k = ceil(B / virtual batch size) virtual batches of ceil(B / k) rows, the last one possibly
-smaller. Virtual batch c is made of the rows c, c+k, c+2k, ...: then a (B, F) tensor seen as (B/k, k*F) has one
-column per virtual batch and feature, and one native batch normalisation of that free view does all of them. The
-running statistics end where a loop over the virtual batches would leave them.
+A batch of B rows is k = ceil(B / virtual batch size) virtual batches of ceil(B / k) rows, the last one
+possibly smaller. Virtual batch c is made of the rows c, c+k, c+2k, ...: then a (B, F) tensor seen as (B/k,
+k*F) has one column per virtual batch and feature, and one native batch normalisation of that free view does
+all of them. The running statistics end where a loop over the virtual batches would leave them.
 
 Rows are in random order during training, so which rows meet in a virtual batch is as random as before.
 """
+
+# mypy: disable-error-code="explicit-override"
+# (typing.override needs Python 3.12, and the package may not import typing_extensions)
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Raw columns to what the network takes: standardised float32 numbers and category codes.
 
-Fitted on training rows only, stored as JSON in the package, and used by training, evaluation and serving alike,
-so that nothing can differ between them.
+Fitted on training rows only, stored as JSON in the package, and used by training, evaluation and serving
+alike, so that nothing can differ between them.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Sparsemax (Martins and Astudillo, 2016) and 1.5-entmax (Peters, Niculae and Mart
 dimension, with the closed-form gradient instead of one through the sort.
 """
 
+# mypy: disable-error-code="explicit-override"
+# (typing.override needs Python 3.12, and the package may not import typing_extensions)
+
 from __future__ import annotations
 
 from typing import Any, cast
@@ -33,7 +36,8 @@ class _Sparsemax(torch.autograd.Function):
         out, size = ctx.saved_tensors
         inside = out > 0
         grad = grads[0] * inside
-        return (grad - grad.sum(-1, keepdim=True) / size) * inside
+        back: Tensor = (grad - grad.sum(-1, keepdim=True) / size) * inside
+        return back
 
 
 class _Entmax15(torch.autograd.Function):
@@ -55,7 +59,8 @@ class _Entmax15(torch.autograd.Function):
         (root,) = ctx.saved_tensors
         grad = grads[0] * root
         shift = grad.sum(-1, keepdim=True) / root.sum(-1, keepdim=True)
-        return grad - shift * root
+        back: Tensor = grad - shift * root
+        return back
 
 
 def sparsemax(scores: Tensor) -> Tensor:

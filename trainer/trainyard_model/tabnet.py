@@ -4,6 +4,9 @@ Same initialisation, scaling, prior update and sparsity term; only the way it is
 normalisation in one call, one embedding gather, no constants moved between devices inside a step).
 """
 
+# mypy: disable-error-code="explicit-override"
+# (typing.override needs Python 3.12, and the package may not import typing_extensions)
+
 from __future__ import annotations
 
 import math
@@ -57,7 +60,8 @@ class TabNetConfig:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> TabNetConfig:
         """The inverse of `to_json`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return cls(**fields)
 
 
 def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -177,6 +181,6 @@ class TabNet(nn.Module):
         return self.head(decision), entropy / self.config.n_steps
 
     def _masked(self, mask: Tensor, x: Tensor) -> Tensor:
-        if self.spread is None:
+        if self.spread is None or self.share is None:
             return mask * x
         return mask.index_select(1, self.spread) * self.share * x

@@ -38,6 +38,12 @@ class DependencyDown(JobError):  # noqa: N818
     cause, exit_code = "DependencyDown", 69
 
 
+class Temporary(JobError):  # noqa: N818
+    """Something that passes, such as a full disk of the node."""
+
+    cause, exit_code = "Temporary", 75
+
+
 class NotAllowed(JobError):  # noqa: N818
     """Something answered, and refused."""
 

@@ -1,1 +1,1 @@
-"""From a source to arrays: reading, roles, split, identity. Knows nothing of MLflow or of the API's models."""
+"""From a source to arrays: reading, roles, split, identity. Knows neither MLflow nor the API's models."""

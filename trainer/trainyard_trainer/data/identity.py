@@ -1,7 +1,7 @@
 """Hashes of rows and digests of tables: who a row is, and which data this was.
 
-A row's hash depends on the content of its cells alone: not on the order of rows or columns, not on the file format,
-not on other rows (a number hashes alike in a column of numbers and among texts).
+A row's hash depends on the content of its cells alone: not on the order of rows or columns, not on the file
+format, not on other rows (a number hashes alike in a column of numbers and among texts).
 """
 
 from __future__ import annotations

@@ -86,10 +86,6 @@ def prepare(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -
     Raises:
         DataError: The data cannot be trained on; the message names column or row.
     """
-    if table.rows < max(settings.min_rows, 1):
-        raise DataError(
-            f"the data have {table.rows} rows; data.minRows is {settings.min_rows}", "check the source"
-        )
     check_names(table, settings)
     name = settings.target or list(table.columns)[-1]
     digest = data_digest(table)

@@ -1,7 +1,7 @@
 """CSV and Parquet files as tables.
 
-CSV is read as text first and columns become numbers only when every cell is one: the kind of a column then depends
-on its content and not on which rows happened to be read first.
+CSV is read as text first and columns become numbers only when every cell is one: the kind of a column then
+depends on its content and not on which rows happened to be read first.
 """
 
 from __future__ import annotations

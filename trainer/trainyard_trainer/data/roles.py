@@ -17,7 +17,7 @@ _FEW = 20
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Features in the order of the network (numeric first), the columns that identify a row, and what was left out."""
+    """Features in the network's order (numeric first), columns that identify a row, what was left out."""
 
     features: tuple[Column, ...]
     identity: tuple[str, ...]
@@ -42,7 +42,9 @@ def check_names(table: Table, settings: DataSettings) -> None:
     for field, wanted in named.items():
         for name in wanted:
             if name not in table.columns:
-                raise DataError(f"{field}: the data have no column '{name}'; {closest(name, names)}", f"correct {field}")
+                raise DataError(
+                    f"{field}: the data have no column '{name}'; {closest(name, names)}", f"correct {field}"
+                )
 
 
 def infer(table: Table, target: str, settings: DataSettings) -> tuple[Table, Roles]:
@@ -55,7 +57,7 @@ def infer(table: Table, target: str, settings: DataSettings) -> tuple[Table, Rol
     columns, features, notices = dict(table.columns), [], []
     for name in (name for name in table.columns if name not in unused):
         column = table.columns[name]
-        _check_missing(name, column, table.rows, settings.max_missing)
+        _check_missing(name, column, table.rows)
         role, notice = _role(name, column, settings)
         if role is None:
             notices.append(notice)
@@ -71,15 +73,9 @@ def infer(table: Table, target: str, settings: DataSettings) -> tuple[Table, Rol
     return Table(columns, table.rows), Roles(tuple(ordered), identity, tuple(notices))
 
 
-def _check_missing(name: str, column: Values, rows: int, allowed: float) -> None:
-    missing = int(column.missing.sum())
-    if missing == rows:
+def _check_missing(name: str, column: Values, rows: int) -> None:
+    if int(column.missing.sum()) == rows:
         raise DataError(f"column '{name}' has no value in any row", "name it in data.columns.drop")
-    if missing > allowed * rows:
-        raise DataError(
-            f"column '{name}' is missing in {missing} of {rows} rows; data.maxMissing allows {allowed:.0%}",
-            "name it in data.columns.drop, or raise data.maxMissing",
-        )
 
 
 def _role(name: str, column: Values, settings: DataSettings) -> tuple[Role | None, str]:
@@ -88,7 +84,9 @@ def _role(name: str, column: Values, settings: DataSettings) -> tuple[Role | Non
     if isinstance(column, Numbers):
         if (infinite := np.isinf(column.values)).any():
             row = int(infinite.argmax()) + 1
-            raise DataError(f"column '{name}', row {row}: infinite value", "correct it, or leave the cell empty")
+            raise DataError(
+                f"column '{name}', row {row}: infinite value", "correct it, or leave the cell empty"
+            )
         return NUMERIC, ""
     odd = _not_numbers(column)
     if name in settings.columns.numeric:

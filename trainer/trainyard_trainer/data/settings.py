@@ -57,5 +57,3 @@ class DataSettings:
     columns: ColumnSettings = field(default_factory=ColumnSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     train_fraction: float = 1.0
-    min_rows: int = 0
-    max_missing: float = 1.0

@@ -1,7 +1,8 @@
 """Which rows train, validate and test.
 
-By the hash of a row, so that rows keep their part as data grow and equal rows stay together. Small tables are cut by
-rank of that hash within the label instead, because shares of few rows would stray too far from what was asked.
+By the hash of a row, so that rows keep their part as data grow and equal rows stay together. Small tables
+are cut by rank of that hash within the label instead, because shares of few rows would stray too far from
+what was asked.
 """
 
 from __future__ import annotations
@@ -36,10 +37,8 @@ def split(hashes: Hashes, labels: NDArray[np.int64], settings: SplitSettings) ->
         settings: Shares and seed.
     """
     order = seeded(hashes, settings.seed)
-    if len(hashes) < RANKED_BELOW:
-        position = _ranks(order, labels, settings)
-    else:
-        position = order / 2.0**64
+    small = len(hashes) < RANKED_BELOW
+    position = _ranks(order, labels, settings) if small else order / 2.0**64
     test = position < settings.test
     validation = ~test & (position < settings.test + settings.validation)
     return Parts(np.flatnonzero(~test & ~validation), np.flatnonzero(validation), np.flatnonzero(test))
@@ -55,8 +54,8 @@ def fraction(hashes: Hashes, rows: Rows, share: float, seed: int) -> Rows:
 def _ranks(order: Hashes, labels: NDArray[np.int64], settings: SplitSettings) -> NDArray[np.float64]:
     """Position of each row in [0, 1) within its label, in the order of the hash.
 
-    Rows of one hash are one group; a group with several labels counts for its smallest. A group sits at the middle
-    of its rows, and a label with at least three groups has one in each part that was asked for.
+    Rows of one hash are one group; a group with several labels counts for its smallest. A group sits at the
+    middle of its rows, and a label with at least three groups has one in each part that was asked for.
     """
     groups, group_of = np.unique(order, return_inverse=True)
     sizes = np.bincount(group_of, minlength=len(groups))

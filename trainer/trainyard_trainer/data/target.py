@@ -1,4 +1,4 @@
-"""The column to predict: which task it is, which classes it has, and whether anything can be learned from it."""
+"""The column to predict: its task, its classes, and whether anything can be learned from it."""
 
 from __future__ import annotations
 
@@ -85,9 +85,7 @@ def _classes(name: str, column: Values, positive: str | None) -> Target:
     return _positive_last(name, labels, codes.astype(np.int64), positive)
 
 
-def _positive_last(
-    name: str, labels: list[Label], codes: NDArray[np.int64], positive: str | None
-) -> Target:
+def _positive_last(name: str, labels: list[Label], codes: NDArray[np.int64], positive: str | None) -> Target:
     """Of two classes the positive one is the second; the rarer where nothing is said."""
     texts = [str(label) for label in labels]
     if positive is not None and positive not in texts:

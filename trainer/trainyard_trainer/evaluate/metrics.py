@@ -36,7 +36,9 @@ def default_metric(task: Task, classes: int) -> str:
 
 def score(task: Task, scores: Floats, target: NDArray[Any], prefix: str) -> dict[str, float]:
     """All metrics of a task; one that is not defined on these rows (AUC of one class) is left out."""
-    values = _classification(scores, target) if task == "Classification" else _regression(scores[:, 0], target)
+    values = (
+        _classification(scores, target) if task == "Classification" else _regression(scores[:, 0], target)
+    )
     return {f"{prefix}_{name}": value for name, value in values.items() if np.isfinite(value)}
 
 

@@ -13,7 +13,10 @@ from trainyard_trainer.fit.losses import Loss
 class Learner(Protocol):
     """What the loop needs of a family."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
+        ...
 
     def batch_rows(self, rows: int) -> int:
         """The largest batch of at most so many rows that the family can take whole."""

@@ -44,8 +44,6 @@ def embedding_width(cardinality: int) -> int:
 class TabNetLearner:
     """A network under training."""
 
-    network: TabNet
-
     def __init__(self, settings: TabNetSettings, preprocessor: Preprocessor, device: str) -> None:
         self.settings = settings
         cards = preprocessor.cardinalities
@@ -79,7 +77,8 @@ class TabNetLearner:
         if codes.shape[1] and self.settings.category_dropout > 0.0:
             codes = drop_categories(codes, self.settings.category_dropout, generator)
         out, entropy = self.network(numeric, codes)
-        return loss(out, target) - self.settings.lambda_sparse * entropy
+        penalised: Tensor = loss(out, target) - self.settings.lambda_sparse * entropy
+        return penalised
 
     def outputs(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """Logits or standardised values."""

@@ -1,7 +1,7 @@
 """Training state on disk: two alternating slots, and `latest.json` written last.
 
-A crash at any moment leaves at least one whole slot: the slot being written is never the one that `latest.json`
-names, and every file is written beside its place, synced, and moved.
+A crash at any moment leaves at least one whole slot: the slot being written is never the one that
+`latest.json` names, and every file is written beside its place, synced, and moved.
 """
 
 from __future__ import annotations

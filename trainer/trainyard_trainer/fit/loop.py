@@ -1,7 +1,7 @@
 """The training loop: data on the device, no loader, no sync inside an epoch.
 
-Order and randomness of an epoch follow from the seed and the epoch's number alone, so a training that was stopped and
-resumed at any step ends with the weights of one that was not.
+Order and randomness of an epoch follow from the seed and the epoch's number alone, so a training that was
+stopped and resumed at any step ends with the weights of one that was not.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ class Fitter:
         return torch.cat(
             [
                 self.learner.outputs(
-                    part.numeric[start : start + _EVALUATION_ROWS], part.codes[start : start + _EVALUATION_ROWS]
+                    part.numeric[start : start + _EVALUATION_ROWS],
+                    part.codes[start : start + _EVALUATION_ROWS],
                 )
                 for start in range(0, len(part), _EVALUATION_ROWS)
             ]

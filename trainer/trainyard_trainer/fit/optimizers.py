@@ -21,7 +21,9 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: OptimizerSettin
             beta1 = 0.9 if settings.beta1 is None else settings.beta1
             beta2 = 0.999 if settings.beta2 is None else settings.beta2
             options |= {"betas": (beta1, beta2), "fused": True}
-            return (torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam)(parameters, **options)
+            return (torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam)(
+                parameters, **options
+            )
         case "sgd":
             options |= {"momentum": settings.momentum or 0.0, "nesterov": settings.nesterov, "fused": True}
             return torch.optim.SGD(parameters, **options)
@@ -32,4 +34,5 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: OptimizerSettin
         case "adadelta":
             options |= {} if settings.rho is None else {"rho": settings.rho}
             return torch.optim.Adadelta(parameters, **options)
-    raise ValueError(f"unknown optimiser {settings.name!r}")
+        case _:
+            raise ValueError(f"unknown optimiser {settings.name!r}")

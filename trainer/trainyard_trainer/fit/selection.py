@@ -16,7 +16,8 @@ from trainyard_trainer.errors import InvalidSpec, closest
 class Selection:
     """Validation chooses the epoch; equal values are told apart by the validation loss.
 
-    Small validation sets reach an AUC of 1.0 early and often, and the first such epoch is rarely the best one.
+    Small validation sets reach an AUC of 1.0 early and often, and the first such epoch is rarely the best
+    one.
     """
 
     metric: str

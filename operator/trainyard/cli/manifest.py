@@ -1,0 +1,72 @@
+"""Manifests as people write them: YAML, strictly checked, with changes from the command line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainyard.api.base import InvalidManifest
+from trainyard.api.trainingjob import TrainingJob
+
+_PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[\d+\])*)")
+
+
+def read_training_job(file: Path, overrides: list[str]) -> TrainingJob:
+    """The one TrainingJob of a file.
+
+    Raises:
+        InvalidManifest: The file is no such manifest, or breaks a rule; one line for each problem.
+    """
+    body = _document(file)
+    for override in overrides:
+        _apply(body, override)
+    try:
+        return TrainingJob.strict(body)
+    except InvalidManifest as error:
+        raise InvalidManifest([f"{file}: {problem}" for problem in error.problems]) from None
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        documents = [d for d in yaml.safe_load_all(file.read_text(encoding="utf-8")) if d is not None]
+    except yaml.YAMLError as error:
+        raise InvalidManifest([f"{file} is not YAML: {' '.join(str(error).split())}"]) from None
+    except (OSError, UnicodeError) as error:
+        raise InvalidManifest([f"{file} cannot be read: {error}"]) from None
+    jobs = [d for d in documents if isinstance(d, dict) and d.get("kind") == "TrainingJob"]
+    if len(jobs) == 1:
+        return jobs[0]
+    if jobs:
+        raise InvalidManifest([f"{file} holds {len(jobs)} TrainingJobs; keep one in a file"])
+    kinds = sorted({str(d.get("kind")) for d in documents if isinstance(d, dict) and d.get("kind")})
+    found = f"it holds {', '.join(kinds)}" if kinds else "it has no kind"
+    raise InvalidManifest([f"{file} is no manifest of a TrainingJob: {found}"])
+
+
+def _apply(body: dict[str, Any], override: str) -> None:
+    """Change one field below spec; the value is read as YAML."""
+    path, equals, text = override.partition("=")
+    parts = path.strip().removeprefix("spec.").split(".")
+    if not equals or not all(_PART.fullmatch(part) for part in parts):
+        raise InvalidManifest([f"--set {override}: write PATH=VALUE, for example training.epochs=3"])
+    keys: list[str | int] = []
+    for part in parts:
+        match = _PART.fullmatch(part)
+        assert match is not None  # noqa: S101 - checked above
+        keys += [match[1], *(int(index) for index in re.findall(r"\d+", match[2]))]
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    node: Any = body.setdefault("spec", {})
+    try:
+        for key in keys[:-1]:
+            if isinstance(node, dict) and node.get(key) is None:
+                node[key] = {}
+            node = node[key]
+        node[keys[-1]] = value
+    except (IndexError, KeyError, TypeError):
+        raise InvalidManifest([f"--set {override}: the manifest has no such place"]) from None

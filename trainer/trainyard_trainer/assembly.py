@@ -1,0 +1,80 @@
+"""Put the loop together from a job and its data: learner, loss, scores, selection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from trainyard_trainer.data.prepare import Prepared
+from trainyard_trainer.evaluate import metrics as measures
+from trainyard_trainer.families.tabnet import TabNetLearner
+from trainyard_trainer.fit.device import configure
+from trainyard_trainer.fit.loop import DevicePart, Fitter, Scorer
+from trainyard_trainer.fit.losses import Loss, class_weights, make_loss
+from trainyard_trainer.fit.selection import Selection
+from trainyard_trainer.fit.settings import FitSettings
+from trainyard_trainer.resolve import Job
+
+
+def assemble(job: Job, data: Prepared) -> tuple[TabNetLearner, Fitter]:
+    """Everything seeded, built and on the device."""
+    widest = max(len(data.schema.columns), 2 * (job.model.n_d + job.model.n_a))
+    device = configure(job.fit.deterministic, min(job.fit.batch_size, len(data.train)) * widest)
+    torch.manual_seed(job.fit.seed)  # weights are drawn on the CPU: the same on every device
+    learner = TabNetLearner(job.model, data.preprocessor, device)
+    weights = None
+    if data.target.task == "Classification":
+        weights = class_weights(job.fit, data.target.classes, data.train.target)
+    loss = make_loss(
+        data.target.task, None if weights is None else weights.to(device), job.fit.label_smoothing
+    )
+    fitter = Fitter(
+        learner,
+        DevicePart(data.train, device),
+        DevicePart(data.validation, device),
+        loss,
+        _scorer(data, loss),
+        _selection(job.fit, data),
+        job.fit,
+    )
+    return learner, fitter
+
+
+def fingerprint(job: Job, data: Prepared) -> str:
+    """Which training a checkpoint belongs to: another specification, or other data, is another training."""
+    content = json.dumps([dict(job.params), data.data_digest, data.holdout_digest], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _scorer(data: Prepared, loss: Loss) -> Scorer:
+    """Validation metrics in the target's own units, and the loss that training minimises."""
+    task, mean, scale = data.target.task, data.target_mean, data.target_scale
+
+    def score(outputs: Tensor, target: Tensor) -> Mapping[str, float]:
+        value = loss(outputs, target).item()
+        outputs, target = outputs.double().cpu(), target.cpu()
+        if task == "Classification":
+            scores, truth = torch.softmax(outputs, 1), target
+        else:
+            scores, truth = outputs * scale + mean, target.double() * scale + mean
+        return {"val_loss": value, **measures.score(task, scores.numpy(), truth.numpy(), "val")}
+
+    return score
+
+
+def _selection(settings: FitSettings, data: Prepared) -> Selection:
+    metric = settings.metric or measures.default_metric(data.target.task, len(data.target.classes))
+    maximize = measures.maximised(metric) if settings.maximize is None else settings.maximize
+    stop_metric = settings.stop_metric or metric
+    return Selection(
+        metric=metric,
+        maximize=maximize,
+        stop_metric=stop_metric,
+        stop_maximize=maximize if stop_metric == metric else measures.maximised(stop_metric),
+        patience=settings.patience,
+        min_delta=settings.min_delta,
+    )

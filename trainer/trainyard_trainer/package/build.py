@@ -1,0 +1,62 @@
+"""Make the package: the chosen weights, the preprocessing, and an example with the answer to expect."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from trainyard_model import Package, Predictor, TabNetConfig, package_digest, write_package
+from trainyard_trainer.data.prepare import Prepared
+
+_EXAMPLE_ROWS = 5
+
+
+def build_package(
+    family: str, network: nn.Module, config: TabNetConfig, data: Prepared, folder: Path
+) -> tuple[Predictor, str]:
+    """Write the package; the predictor that reads it and the package's SHA-256 come back.
+
+    The example's answer is computed by the package as read back from disk: what anyone who loads it must get.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    rows = data.rows.train[: max(2, min(_EXAMPLE_ROWS, len(data.rows.train)))]
+    example = {name: [_plain(v) for v in column.tolist()] for name, column in data.raw(rows).items()}
+    package = Package(
+        family=family,
+        config=config,
+        preprocessor=data.preprocessor,
+        weights=network.state_dict(),
+        target_mean=data.target_mean,
+        target_scale=data.target_scale,
+        input_example=example,
+        info={
+            "dataDigest": data.data_digest,
+            "holdoutDigest": data.holdout_digest,
+            "trainRows": len(data.rows.train),
+            "trainyard": _version("trainyard"),
+            "torch": _version("torch"),
+        },
+    )
+    write_package(package, folder)
+    answer = Predictor.load(folder).predict(example)
+    expected = {name: values.tolist() for name, values in answer.items()}
+    write_package(dataclasses.replace(package, expected_output=expected), folder)
+    return Predictor.load(folder), package_digest(folder)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN; a gap is null."""
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

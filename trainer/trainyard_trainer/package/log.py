@@ -1,0 +1,72 @@
+"""Log a package to MLflow as a model that loads anywhere: files, not pickles, and no trainyard needed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import trainyard_model
+from trainyard_model import Package
+from trainyard_model.package import signature
+
+NAME = "model"
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+
+
+def requirements() -> list[str]:
+    """What loading the model takes, as installed here, without a build's local suffix (+cu132)."""
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in _REQUIREMENTS]
+
+
+def log_package(
+    folder: Path, package: Package, uri: str, run_id: str, tags: dict[str, str]
+) -> tuple[str, str]:
+    """Log the folder under the run; the model's URI and id come back."""
+    import mlflow
+    import pandas
+
+    mlflow.set_tracking_uri(uri)
+    with _joined(run_id):
+        logged = mlflow.pyfunc.log_model(
+            name=NAME,
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"package": str(folder)},
+            code_paths=[str(Path(trainyard_model.__file__).parent)],
+            pip_requirements=requirements(),
+            signature=_signature(package),
+            input_example=pandas.DataFrame(dict(package.input_example)),
+            tags=tags,
+        )
+    return str(logged.model_uri), str(logged.model_id)
+
+
+def _joined(run_id: str) -> Any:
+    """MLflow's module-level API wants a run of the current thread; leaving it must not end the run."""
+    import contextlib
+
+    import mlflow
+
+    @contextlib.contextmanager
+    def join() -> Any:
+        mlflow.start_run(run_id=run_id, log_system_metrics=False)
+        try:
+            yield
+        finally:
+            mlflow.end_run("RUNNING")
+
+    return join()
+
+
+def _signature(package: Package) -> Any:
+    """Inputs are of any type, because the package checks every cell itself.
+
+    MLflow would refuse an integer column where it has seen floats, and the other way round.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, Schema
+
+    described = signature(package.schema)
+    inputs = [ColSpec(AnyType(), column["name"]) for column in described["inputs"]]
+    outputs = [ColSpec(column["type"], column["name"]) for column in described["outputs"]]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

@@ -1,0 +1,75 @@
+"""Run a job to its last word: every end becomes a result, and MLflow hears the same as the operator."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from pathlib import Path
+
+from trainyard.api.states import Cause
+from trainyard.api.wire import Result, ResultData
+from trainyard_trainer.errors import DataError, JobError, OutOfMemory, Temporary
+from trainyard_trainer.observer import Observer
+from trainyard_trainer.pipeline import Outcome, Pipeline
+from trainyard_trainer.resolve import Job
+from trainyard_trainer.stop import StopRequest
+
+UNKNOWN = 1
+
+
+def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> tuple[Result, Outcome]:
+    """Train and say how it ended; never raises for an end that can be told."""
+    pipeline = Pipeline(job, workdir, observer, stop)
+    error: JobError | None = None
+    try:
+        pipeline.run()
+    except BaseException as raised:
+        error = as_job_error(raised)
+        if error is None:
+            traceback.print_exc(file=sys.stderr)
+            error = JobError(
+                f"{type(raised).__name__}: {raised}", "this is a defect of the trainer; see its log"
+            )
+            error.__dict__.update(cause="", exit_code=UNKNOWN)
+    result = make_result(pipeline.outcome, error)
+    told = pipeline.close(error, result.to_message())
+    return (result if told is error else make_result(pipeline.outcome, told)), pipeline.outcome
+
+
+def as_job_error(raised: BaseException) -> JobError | None:
+    """Errors of libraries that have a cause of ours."""
+    if isinstance(raised, JobError):
+        return raised
+    text = str(raised)
+    if isinstance(raised, MemoryError) or "can't allocate memory" in text or "out of memory" in text:
+        return OutOfMemory(
+            f"out of memory: {text:.300}", "raise compute.resources.limits.memory or lower training.batchSize"
+        )
+    if isinstance(raised, OSError) and raised.errno == errno.ENOSPC:
+        return Temporary(f"the disk is full: {raised.filename}", "free space, or run on another node")
+    if isinstance(raised, UnicodeError):
+        return DataError(f"a text of the data cannot be read: {text:.300}", "save the data as UTF-8")
+    return None
+
+
+def make_result(outcome: Outcome, error: JobError | None) -> Result:
+    """The job's last word."""
+    data = None
+    if outcome.data_digest is not None:
+        data = ResultData(
+            data_digest=outcome.data_digest, holdout_digest=outcome.holdout_digest, rows=outcome.rows
+        )
+    return Result(
+        exit_code=0 if error is None else error.exit_code,
+        cause=Cause(error.cause) if error is not None and error.cause else None,
+        message=error.message[:4096] if error is not None else None,
+        remedy=error.remedy[:4096] or None if error is not None else None,
+        experiment_id=outcome.experiment_id,
+        run_id=outcome.run_id,
+        model_uri=outcome.model_uri,
+        model_sha256=outcome.model_sha256,
+        metrics=outcome.metrics,
+        data=data,
+        epochs=outcome.epochs,
+    )
