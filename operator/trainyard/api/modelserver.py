@@ -25,7 +25,7 @@ from trainyard.api.types import (
     Version,
 )
 
-Alias = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Alias = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class Follow(ApiModel):

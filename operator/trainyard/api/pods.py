@@ -28,7 +28,7 @@ from trainyard.api.types import (
     Seconds,
 )
 
-EnvName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+EnvName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
 
 
 def _reserved(key: str) -> bool:

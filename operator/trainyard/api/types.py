@@ -41,15 +41,15 @@ Time = Annotated[
 ]
 """A moment; written as Kubernetes does."""
 
-ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=DNS_1035_PATTERN)]
+ObjectName = Annotated[str, StringConstraints(max_length=40, pattern=DNS_1035_PATTERN)]
 """Name of one of our CRs, or of a registered model without its namespace."""
-LocalName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
+LocalName = Annotated[str, StringConstraints(max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
 """Name of an object in the same namespace: a Secret, a ConfigMap, a claim."""
-DNSLabel = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL_PATTERN)]
+DNSLabel = Annotated[str, StringConstraints(max_length=63, pattern=DNS_LABEL_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=LABEL_VALUE_PATTERN)]
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 AnnotationValue = Annotated[str, StringConstraints(max_length=512)]
-MetricName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=METRIC_PATTERN)]
+MetricName = Annotated[str, StringConstraints(max_length=128, pattern=METRIC_PATTERN)]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Label = Annotated[str, StringConstraints(max_length=128)]
 """A value of the target column, written as text."""
@@ -66,10 +66,10 @@ Path = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 DataURI = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=1024, pattern=r"^([^:]+|(file|https?|s3|pvc|sample)://.+)$"),
+    StringConstraints(max_length=1024, pattern=r"^([^:]+|(file|https?|s3|pvc|sample)://.+)$"),
 ]
 """A path, or a place that data can be read from."""
-Image = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
+Image = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^\s]+$")]
 Reason = Annotated[str, StringConstraints(max_length=64, pattern=REASON_PATTERN)]
 Sha256 = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(max_length=128)]
@@ -77,17 +77,13 @@ Version = Annotated[str, StringConstraints(max_length=20, pattern=r"^[1-9][0-9]*
 ParameterPath = Annotated[
     str,
     StringConstraints(
-        min_length=1,
         max_length=96,
         pattern=r"^[a-z][A-Za-z0-9]*(\[[0-9]{1,3}\])?(\.[a-z][A-Za-z0-9]*(\[[0-9]{1,3}\])?)*$",
     ),
 ]
 """A field below a TrainingJob's spec, for example `model.convnet.conv[0].channels`."""
 
-Quantity = (
-    Annotated[int, Ge(0)]
-    | Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=QUANTITY_PATTERN)]
-)
+Quantity = Annotated[int, Ge(0)] | Annotated[str, StringConstraints(max_length=32, pattern=QUANTITY_PATTERN)]
 """A Kubernetes quantity: 1, 500m, 8Gi."""
 Port = Annotated[int, Ge(1), Le(65535)]
 Seed = Annotated[int, Ge(0), Le(4294967295)]
