@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ def _full(kind: names.Kind, member: int) -> Manifest:
     }
 
 
+@cache
 def _schema(kind: names.Kind) -> Schema:
     schema: Schema = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return schema

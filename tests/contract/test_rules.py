@@ -11,7 +11,8 @@ import yaml
 from tests.contract.objects import Objects
 from tests.support.apiserver import ApiError
 from tests.support.manifests import DESIGNED
-from tests.support.rulecases import RULE_CASES, RuleCase, changed, manifest_of
+from tests.support.rulecase import RuleCase, changed, manifest_of
+from tests.support.rulecases import RULE_CASES
 from trainyard.api import names
 from trainyard.api.schema import ROOTS, crd
 

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support.manifests import DESIGNED, TRAININGJOB
-from tests.support.rulecases import RULE_CASES, RuleCase, changed, manifest_of
+from tests.support.rulecase import RuleCase, changed, manifest_of
+from tests.support.rulecases import RULE_CASES
 from trainyard.api import names
 from trainyard.api.base import InvalidManifest, camel
 from trainyard.api.families import TabNet
