@@ -20,6 +20,7 @@ from trainyard.controller.resync import Resync
 from trainyard.controller.settings import Settings
 from trainyard.controller.streams import Streams
 from trainyard.controller.watched import Key, Pods
+from trainyard.core.policy import problems
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Operator:
 
     async def _first_look(self) -> None:
         """Learn the cluster's uid and all pods before deciding; the API server may still be coming up."""
+        await asyncio.to_thread(problems, {})  # builds the spec's models now, not while the first job waits
         while True:
             try:
                 await self._installations.start()

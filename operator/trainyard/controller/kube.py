@@ -110,6 +110,8 @@ class Kube:
             config.load_incluster_config(client_configuration=settings)
         else:
             await config.load_kube_config(client_configuration=settings)
+        # Looking for proxies and netrc files costs two thread hops a request; proxy-url still counts.
+        settings.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(settings), metrics)
 
     async def close(self) -> None:
@@ -137,7 +139,10 @@ class Kube:
         return await self._call("create", "POST", resource, resource.path(namespace), body=body)
 
     async def apply_status(self, resource: Resource, namespace: str, body: Body) -> Body:
-        """Apply the operator's whole part of a status; `metadata.uid` in the body is the precondition."""
+        """Apply the operator's whole part of a status; `metadata.resourceVersion` is the precondition.
+
+        A uid would not do: the API server ignores it here, and the write could reach a namesake.
+        """
         path = resource.path(namespace, body["metadata"]["name"], "status")
         query = {"fieldManager": MANAGER_OPERATOR, "force": "true"}
         return await self._call("apply", "PATCH", resource, path, query, body, "application/apply-patch+yaml")

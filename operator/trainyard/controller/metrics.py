@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
@@ -52,6 +59,7 @@ class Metrics:
         )
         self.jobs = JobStates()
         self.registry.register(self.jobs)
+        ProcessCollector(registry=self.registry)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -7,6 +7,7 @@ waits longer each time, without holding up others.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class WorkQueue(Generic[K]):
         self._window = window
         self._depth = depth
         self._entries: dict[K, _Entry] = {}
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
+        self._ready: asyncio.PriorityQueue[tuple[bool, int, K]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
 
     def add(self, key: K) -> None:
         """Something happened to a key."""
@@ -108,12 +110,13 @@ class WorkQueue(Generic[K]):
     def _push(self, key: K, entry: _Entry) -> None:
         entry.queued = True
         entry.due = float("inf")
-        self._ready.put_nowait(key)
+        # A key that never ran goes first: in a burst, news of old jobs must not delay the start of new ones.
+        self._ready.put_nowait((entry.last_start > float("-inf"), next(self._numbers), key))
         self._depth(self._ready.qsize())
 
     async def _worker(self) -> None:
         while True:
-            key = await self._ready.get()
+            _, _, key = await self._ready.get()
             self._depth(self._ready.qsize())
             await self._once(key, self._entries[key])
 

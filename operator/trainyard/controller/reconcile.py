@@ -22,6 +22,7 @@ from trainyard.controller.kube import (
     SERVICE_ACCOUNTS,
     TRAINING_JOBS,
     AlreadyExists,
+    Conflict,
     Forbidden,
     Invalid,
     Kube,
@@ -168,7 +169,10 @@ class TrainingJobReconciler:
     async def _apply(self, key: Key, job: TrainingJob, plan: Plan) -> float | None:
         status = job.status if plan.status is None else plan.status
         if plan.status is not None:
-            await self._write_status(job, plan)
+            try:
+                await self._write_status(job, plan)
+            except (Conflict, NotFound):
+                return 0.0  # somebody wrote in between (the coordinator, a person): look again
         for note in plan.events:
             self._recorder.record(job, note)
         failure = reading.mapping(status.get("lastFailure")) if status.get("state") == "Failed" else {}
@@ -184,7 +188,11 @@ class TrainingJobReconciler:
         body = {
             "apiVersion": API_VERSION,
             "kind": TRAININGJOB.kind,
-            "metadata": {"name": job.name, "namespace": job.namespace, "uid": job.uid},
+            "metadata": {
+                "name": job.name,
+                "namespace": job.namespace,
+                "resourceVersion": job.resource_version,
+            },
             "status": plan.status,
         }
         await self._kube.apply_status(TRAINING_JOBS, job.namespace, body)

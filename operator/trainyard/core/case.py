@@ -88,7 +88,7 @@ class Case:
         status = record.to_status()
         if status == self.record.to_status():
             return Plan(actions=tuple(actions), requeue_after=requeue)
-        if self.child is not None and record.attempt == self.record.attempt:
+        if self.child is not None and self.ours and record.attempt == self.record.attempt:
             record = replace(record, retry=replace(record.retry, job_uid=self.child.uid))
             status = record.to_status()
         return Plan(status, tuple(actions), tuple(notes) if _transition(self.record, record) else (), requeue)

@@ -98,3 +98,13 @@ def format_time(value: datetime) -> str:
 def clip(text: str, limit: int = 1000) -> str:
     """Cut a text to what the schema of the status allows; the end tells that something is missing."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def sentences(*parts: str) -> str:
+    """Join texts into one message, each ended as a sentence.
+
+    >>> sentences("column x is missing", "", "Add it.")
+    'column x is missing. Add it.'
+    """
+    stripped = (part.strip() for part in parts)
+    return " ".join(p if p.endswith((".", "!", "?")) else f"{p}." for p in stripped if p)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from trainyard.api.states import Cause, Reason, State
 from trainyard.core.case import Case
-from trainyard.core.conditions import clip
+from trainyard.core.conditions import clip, sentences
 from trainyard.core.failures import Failure, failure
 from trainyard.core.observed import Pod
 from trainyard.core.plan import Action, Child, Delete, DeleteSelf, Need, Note, Plan
@@ -52,7 +52,7 @@ def succeeded(case: Case) -> Plan | None:
 
 def fail(case: Case, ended: Failure, why: str) -> Plan:
     """End the job for good."""
-    message = " ".join(part for part in (ended.message, why, ended.remedy) if part)
+    message = sentences(ended.message, why, ended.remedy)
     attempt = case.record.attempt
     moved = case.moved(
         State.FAILED,

@@ -24,6 +24,8 @@ class TrainingJob:
     status: Mapping[str, Any]
     created: datetime | None = None
     deleting: bool = False
+    resource_version: str = ""
+    """What a status write must still find, so that nobody's newer word is overwritten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ def whole(value: object, default: int = 0) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
+def count(value: object) -> int:
+    """The value as a count that the API takes, with room for one more."""
+    return max(0, min(whole(value), 2**31 - 2))
+
+
 def training_job(body: Mapping[str, Any]) -> TrainingJob:
     """Read a TrainingJob."""
     meta = mapping(body.get("metadata"))
@@ -44,6 +49,7 @@ def training_job(body: Mapping[str, Any]) -> TrainingJob:
         status=mapping(body.get("status")),
         created=parse_time(meta.get("creationTimestamp")),
         deleting=bool(meta.get("deletionTimestamp")),
+        resource_version=text(meta.get("resourceVersion")),
     )
 
 

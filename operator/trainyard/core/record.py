@@ -18,7 +18,7 @@ from trainyard.core.conditions import (
     parse_conditions,
     parse_time,
 )
-from trainyard.core.reading import mapping, text, whole
+from trainyard.core.reading import count, mapping, text, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Retry:
         return cls(
             not_before=parse_time(body.get("notBefore")),
             memory=text(body.get("memory")),
-            unknown=max(0, whole(body.get("unknown"))),
-            out_of_memory=max(0, whole(body.get("outOfMemory"))),
+            unknown=count(body.get("unknown")),
+            out_of_memory=count(body.get("outOfMemory")),
             dependency_since=parse_time(body.get("dependencySince")),
-            dependency_tries=max(0, whole(body.get("dependencyTries"))),
-            run_seconds=max(0, whole(body.get("runSeconds"))),
+            dependency_tries=count(body.get("dependencyTries")),
+            run_seconds=count(body.get("runSeconds")),
             job_uid=text(body.get("jobUID")),
             excluded_nodes=tuple(n for n in nodes if isinstance(n, str)) if isinstance(nodes, list) else (),
         )
@@ -100,8 +100,8 @@ class Record:
             reason=text(status.get("reason")),
             message=text(status.get("message")),
             generation=whole(status.get("observedGeneration")),
-            attempt=max(0, whole(status.get("attempt"))),
-            restarts=max(0, whole(status.get("restarts"))),
+            attempt=count(status.get("attempt")),
+            restarts=count(status.get("restarts")),
             conditions=parse_conditions(status.get("conditions"), now),
             retry=Retry.parse(status.get("retry")),
             last_failure=mapping(status.get("lastFailure")),

@@ -16,6 +16,7 @@ from trainyard.api.states import Cause, Reason, State
 from trainyard.core import ending, waiting
 from trainyard.core.attempts import charge, is_dependency
 from trainyard.core.case import Case
+from trainyard.core.conditions import sentences
 from trainyard.core.failures import BUDGETS, Budget, Failure, classify, failure
 from trainyard.core.observed import Observed, TrainingJob
 from trainyard.core.plan import (
@@ -93,20 +94,21 @@ def _charge(case: Case, ended: Failure) -> Plan:
     attempt = record.attempt + 1
     wait = (price.retry.not_before - case.now).total_seconds() if price.retry.not_before else 0.0
     state = State.STARTING if is_dependency(ended.cause) else State.RESTARTING
-    message = (
-        f"Attempt {record.attempt}: {ended.message} Attempt {attempt} follows. {price.why} {ended.remedy}"
+    remedy = "" if ended.remedy.startswith("Nothing") else ended.remedy
+    story = sentences(
+        f"Attempt {record.attempt}: {ended.message}", f"Attempt {attempt} follows", price.why, remedy
     )
     moved = case.moved(
         state,
         ended.cause,
-        message,
+        story,
         attempt=attempt,
         restarts=record.restarts + 1,
         retry=price.retry,
         last_failure=ended.to_status(record.attempt, case.now),
     )
     return case.plan(
-        moved, _tidy(case, ended), [Note(ended.cause.value, message, warning=True)], max(wait, 0.0)
+        moved, _tidy(case, ended), [Note(ended.cause.value, story, warning=True)], max(wait, 0.0)
     )
 
 
@@ -202,7 +204,8 @@ def _launched(case: Case) -> Plan | None:
         return case.plan(record, requeue=POLL)
     if ending.out_of_time(case):
         return ending.fail(case, ending.deadline_passed(), "")
-    return case.plan(record, create(record, case))
+    moved = _viewed(case, waiting.starting(case))
+    return case.plan(moved, create(moved, case))
 
 
 def _refused(case: Case, refusal: str) -> Plan:
@@ -230,15 +233,19 @@ def _shown(case: Case) -> Plan | None:
     return replace(plan, actions=(*plan.actions, repair))
 
 
-def _show(case: Case, seen: waiting.View) -> Plan:
+def _viewed(case: Case, seen: waiting.View) -> Record:
+    """The record that shows a view; a sticky message stays while state and reason do."""
     record = case.record
     same = record.state is seen.state and record.reason == seen.reason.value
-    message = record.message if same and seen.sticky else seen.message
-    moved = case.moved(seen.state, seen.reason, message)
+    return case.moved(seen.state, seen.reason, record.message if same and seen.sticky else seen.message)
+
+
+def _show(case: Case, seen: waiting.View) -> Plan:
+    record, moved = case.record, _viewed(case, seen)
     if seen.state is State.RUNNING and record.start is None:
         starts = [p.started for p in case.pods if p.started is not None]
         moved = replace(moved, start=min(starts, default=case.now))
-    notes = [Note(seen.reason.value, message, warning=True)] if seen.warning else []
+    notes = [Note(seen.reason.value, moved.message, warning=True)] if seen.warning else []
     return case.plan(moved, notes=notes, requeue=seen.requeue)
 
 

@@ -1,0 +1,180 @@
+"""A small world for decisions: API bodies in, a Plan out, and the Plan applied to the bodies.
+
+It does what the controller does (answers what a decision asks for, creates, deletes, writes the status) and
+nothing that Kubernetes would do in the meantime, so that the second look sees exactly the first one's effect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from trainyard.core import reading
+from trainyard.core.conditions import format_time, parse_time
+from trainyard.core.observed import Observed
+from trainyard.core.plan import Action, CreateJob, Delete, DeleteSelf, Need, PatchMetadata, Plan
+from trainyard.core.trainingjob import decide
+from trainyard.render.inputs import Attempt, Installation
+from trainyard.render.job import attempt_job
+from trainyard.render.labels import attempt_labels
+from trainyard.render.names import attempt_name
+
+Body = dict[str, Any]
+UID = "cr-uid"
+INSTALL = Installation("trainer:1", "IfNotPresent", "http://mlflow:5000")
+DEFAULT: Body = {
+    "apiVersion": "trainyard.dev/v1alpha1",
+    "kind": "TrainingJob",
+    "metadata": {
+        "name": "adult",
+        "namespace": "team-a",
+        "uid": UID,
+        "generation": 1,
+        "creationTimestamp": "2026-11-21T12:00:00Z",
+    },
+    "spec": {"model": {"tabnet": {}}, "data": {"source": {"uri": "sample://breast_cancer"}}},
+}
+
+
+def merged(base: Any, over: Any) -> Any:
+    """Mappings merged key by key, everything else replaced."""
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {k: merged(base.get(k), over[k]) if k in over else deepcopy(base[k]) for k in {**base, **over}}
+    return deepcopy(over)
+
+
+@dataclass
+class World:
+    """The bodies that a decision can know of."""
+
+    cr: Body | None
+    now: datetime
+    jobs: dict[str, Body] = field(default_factory=dict)
+    pods: list[Body] = field(default_factory=list)
+    events: list[Body] = field(default_factory=list)
+    seen: dict[str, Any] = field(default_factory=dict)
+    """Further fields of Observed."""
+
+    @classmethod
+    def load(cls, case: Mapping[str, Any]) -> World:
+        """Read a case; what it leaves out is as usual."""
+        cr = merged(DEFAULT, case.get("job", {}))
+        world = cls(cr, _time(case["now"]), seen=dict(case.get("seen", {})))
+        given = case.get("world", {})
+        for number, over in given.get("jobs", {}).items():
+            body = merged(world.render(int(number)), over or {})
+            world.jobs[body["metadata"]["name"]] = body
+        world.pods = [world.pod(i, over) for i, over in enumerate(given.get("pods", []))]
+        world.events = list(given.get("events", []))
+        return world
+
+    def render(self, number: int, action: CreateJob | None = None) -> Body:
+        """The Job of an attempt as the controller would create it."""
+        assert self.cr is not None
+        attempt = Attempt("team-a", "adult", UID, number, self.cr["spec"])
+        body = attempt_job(attempt, INSTALL)
+        created = format_time(self.now) if action else "2026-11-21T12:00:00Z"
+        body["metadata"] |= {"uid": f"job-{number}", "creationTimestamp": created}
+        return body
+
+    def pod(self, index: int, over: Mapping[str, Any]) -> Body:
+        """A pod; `attempt` tells whose it is."""
+        rest = {k: v for k, v in over.items() if k != "attempt"}
+        number = over.get("attempt", 1)
+        base = {
+            "metadata": {
+                "name": f"adult-tj-a{number}-{index}",
+                "uid": f"pod-{number}-{index}",
+                "creationTimestamp": "2026-11-21T12:00:00Z",
+                "labels": attempt_labels("adult", number),
+                "ownerReferences": [{"kind": "Job", "uid": f"job-{number}"}],
+            },
+            "spec": {"nodeName": "node-1", "containers": [{"name": "trainer", "image": "trainer:1"}]},
+            "status": {"phase": "Pending"},
+        }
+        body: Body = merged(base, rest)
+        return body
+
+    def look(self) -> Plan:
+        """Decide, answering what the decision asks for."""
+        if self.cr is None:
+            return Plan()
+        job = reading.training_job(self.cr)
+        number = reading.whole(job.status.get("attempt"))
+        body = self.jobs.get(attempt_name("adult", number))
+        child = body and reading.attempt_job(body, owner_uid=UID, labels=attempt_labels("adult", number))
+        observed = Observed(child or None, tuple(reading.pod(p) for p in self.pods), **self.seen)
+        plan = decide(job, observed, self.now)
+        for _ in range(3):
+            if Need.PODS in plan.needs:
+                observed = dataclasses.replace(observed, pods_fresh=True)
+            if Need.EVENTS in plan.needs:
+                observed = dataclasses.replace(observed, events=tuple(reading.event(e) for e in self.events))
+            if Need.ACCOUNT in plan.needs:
+                observed = dataclasses.replace(observed, account=False)
+            if not plan.needs:
+                return plan
+            plan = decide(job, observed, self.now)
+        return plan
+
+    def apply(self, plan: Plan) -> None:
+        """Do what a Plan says, and nothing else."""
+        if plan.status is not None and self.cr is not None:
+            progress = self.cr.get("status", {}).get("progress")
+            self.cr["status"] = {
+                **deepcopy(dict(plan.status)),
+                **({"progress": progress} if progress else {}),
+            }
+        for action in plan.actions:
+            self._act(action)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case CreateJob(attempt=number):
+                assert attempt_name("adult", number) not in self.jobs, "created twice"
+                self.jobs[attempt_name("adult", number)] = self.render(number, action)
+            case Delete(attempt=number):
+                self.jobs.pop(attempt_name("adult", number), None)
+            case PatchMetadata(attempt=number):
+                name = attempt_name("adult", number)
+                self.jobs[name]["metadata"] |= self.render(number)["metadata"]
+            case DeleteSelf():
+                self.cr = None
+            case _:
+                pass
+
+
+def plain(plan: Plan) -> Body:
+    """A Plan as YAML can hold it."""
+    found: Body = {}
+    if plan.status is not None:
+        found["status"] = dict(plan.status)
+    if plan.actions:
+        found["actions"] = [{type(a).__name__: _fields(a)} for a in plan.actions]
+    if plan.events:
+        found["events"] = [_fields(e) for e in plan.events]
+    if plan.requeue_after is not None:
+        found["requeueAfter"] = plan.requeue_after
+    return found
+
+
+def _fields(value: Any) -> Body:
+    body = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {k: _word(v) for k, v in body.items() if v not in ("", None, (), False)}
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _time(value: str) -> datetime:
+    found = parse_time(value)
+    assert found is not None
+    return found

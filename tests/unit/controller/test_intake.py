@@ -1,0 +1,121 @@
+"""Which watch events make work, and which are dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from trainyard.controller.intake import Intake
+from trainyard.controller.watched import Key, Pods
+from trainyard.render.labels import attempt_labels
+
+KEY = Key("TrainingJob", "ns", "adult")
+CR: dict[str, Any] = {
+    "metadata": {"name": "adult", "namespace": "ns", "uid": "u", "generation": 1},
+    "spec": {},
+}
+JOB: dict[str, Any] = {
+    "metadata": {"name": "adult-tj-a1", "namespace": "ns", "uid": "j", "labels": attempt_labels("adult", 1)},
+    "status": {"active": 1},
+}
+POD: dict[str, Any] = {
+    "metadata": {
+        "name": "adult-tj-a1-x",
+        "namespace": "ns",
+        "uid": "p",
+        "labels": attempt_labels("adult", 1),
+    },
+    "status": {"phase": "Pending"},
+}
+
+
+def adds(feed: Callable[[Intake], None]) -> tuple[list[Key], Pods]:
+    """Keys that a feed of events puts on the queue."""
+    found: list[Key] = []
+    pods = Pods()
+
+    async def main() -> None:
+        feed(Intake(asyncio.get_running_loop(), pods, found.append))
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    return found, pods
+
+
+def changed(body: dict[str, Any], **status: Any) -> dict[str, Any]:
+    copy = deepcopy(body)
+    copy["status"] = {**copy.get("status", {}), **status}
+    return copy
+
+
+def test_own_status_writes_make_no_work() -> None:
+    def feed(intake: Intake) -> None:
+        intake.training_job(CR, deleted=False)
+        intake.training_job(changed(CR, state="Running", attempt=1), deleted=False)
+        intake.training_job(changed(CR, progress={"attempt": 1, "epoch": 3}), deleted=False)
+        intake.training_job(changed(CR, progress={"attempt": 1, "epoch": 4}), deleted=False)
+
+    assert adds(feed)[0] == [KEY, KEY]
+
+
+def test_spec_changes_and_deletions_make_work() -> None:
+    def feed(intake: Intake) -> None:
+        intake.training_job(CR, deleted=False)
+        second = deepcopy(CR)
+        second["metadata"]["generation"] = 2
+        intake.training_job(second, deleted=False)
+        intake.training_job(second, deleted=True)
+
+    assert len(adds(feed)[0]) == 3
+
+
+def test_a_jobs_counters_make_no_work_but_its_end_does() -> None:
+    def feed(intake: Intake) -> None:
+        intake.job(JOB, deleted=False)
+        intake.job(changed(JOB, ready=1), deleted=False)
+        ended = [{"type": "Complete", "status": "True"}]
+        intake.job(changed(JOB, conditions=ended), deleted=False)
+
+    assert len(adds(feed)[0]) == 2
+
+
+def test_a_pod_that_gets_its_node_and_alternates_texts_makes_no_work() -> None:
+    def waiting(reason: str, message: str = "") -> list[dict[str, Any]]:
+        return [{"name": "trainer", "state": {"waiting": {"reason": reason, "message": message}}}]
+
+    def feed(intake: Intake) -> None:
+        intake.pod(POD, deleted=False)
+        intake.pod({**POD, "spec": {"nodeName": "n"}}, deleted=False)
+        intake.pod(changed(POD, containerStatuses=waiting("ContainerCreating")), deleted=False)
+        intake.pod(changed(POD, containerStatuses=waiting("ErrImagePull", "a")), deleted=False)
+        intake.pod(changed(POD, containerStatuses=waiting("ImagePullBackOff", "b")), deleted=False)
+
+    assert len(adds(feed)[0]) == 2
+
+
+def test_latest_pod_is_kept_and_a_deleted_one_dropped() -> None:
+    def feed(intake: Intake) -> None:
+        intake.pod(POD, deleted=False)
+        intake.pod(changed(POD, phase="Running"), deleted=False)
+
+    assert [p.phase for p in adds(feed)[1].of(KEY)] == ["Running"]
+
+    def feed_and_delete(intake: Intake) -> None:
+        feed(intake)
+        intake.pod(POD, deleted=True)
+
+    keys, pods = adds(feed_and_delete)
+    assert pods.of(KEY) == ()
+    assert len(keys) == 3
+
+
+def test_strangers_make_no_work() -> None:
+    stranger = {
+        "metadata": {"name": "x", "namespace": "ns", "labels": {"app.kubernetes.io/managed-by": "trainyard"}}
+    }
+    assert (
+        adds(lambda intake: (intake.job(stranger, deleted=False), intake.pod(stranger, deleted=False))[0])[0]
+        == []
+    )

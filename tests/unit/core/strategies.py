@@ -1,0 +1,162 @@
+"""Arbitrary worlds for `decide`: plausible ones mostly, with garbage in between."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from trainyard.api.states import State
+from trainyard.core.observed import AttemptJob, Event, Observed, Pod, TrainingJob
+
+EPOCH = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+times = st.integers(-7200, 7200).map(lambda s: EPOCH + timedelta(seconds=s))
+maybe_times = st.none() | times
+stamps = times.map(lambda t: t.isoformat().replace("+00:00", "Z"))
+garbage = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+)
+words = st.sampled_from(
+    ["", "OOMKilled", "Evicted", "ImagePullBackOff", "CreateContainerConfigError", "Completed"]
+)
+uids = st.sampled_from(["", "job-1", "job-2", "foreign"])
+
+
+def sometimes(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    """The strategy, now and then garbage instead."""
+    return st.one_of(strategy, strategy, strategy, garbage)
+
+
+conditions = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["Running", "Succeeded", "Failed", "Suspended", "Odd"]),
+        "status": st.sampled_from(["True", "False"]),
+    },
+    optional={"reason": words, "message": st.text(max_size=9), "lastTransitionTime": sometimes(stamps)},
+)
+retry = st.fixed_dictionaries(
+    {},
+    optional={
+        "notBefore": sometimes(stamps),
+        "memory": sometimes(st.sampled_from(["2Gi", "512Mi"])),
+        "unknown": sometimes(st.integers(0, 5)),
+        "outOfMemory": sometimes(st.integers(0, 2)),
+        "dependencySince": sometimes(stamps),
+        "dependencyTries": sometimes(st.integers(0, 100)),
+        "runSeconds": sometimes(st.integers(0, 9999)),
+        "jobUID": sometimes(uids),
+        "excludedNodes": sometimes(st.lists(st.text(max_size=3), max_size=2)),
+    },
+)
+statuses = st.fixed_dictionaries(
+    {},
+    optional={
+        "state": sometimes(st.sampled_from([s.value for s in State])),
+        "reason": sometimes(words),
+        "message": sometimes(st.text(max_size=9)),
+        "attempt": sometimes(st.integers(0, 3)),
+        "restarts": sometimes(st.integers(0, 3)),
+        "conditions": sometimes(st.lists(conditions, max_size=3)),
+        "retry": sometimes(retry),
+        "lastFailure": sometimes(
+            st.fixed_dictionaries(
+                {
+                    "attempt": st.integers(0, 3),
+                    "cause": st.sampled_from(["Killed", "DependencyDown", "OOMKilled"]),
+                }
+            )
+        ),
+        "progress": sometimes(st.fixed_dictionaries({"attempt": st.integers(0, 3)})),
+        "startTime": sometimes(stamps),
+        "completionTime": sometimes(stamps),
+    },
+)
+policies = st.fixed_dictionaries(
+    {},
+    optional={
+        "suspend": sometimes(st.booleans()),
+        "backoffLimit": sometimes(st.integers(0, 3)),
+        "activeDeadlineSeconds": sometimes(st.integers(1, 9999)),
+        "ttlSecondsAfterFinished": sometimes(st.integers(0, 9999)),
+        "queueName": sometimes(st.just("queue")),
+        "onOOM": sometimes(st.fixed_dictionaries({"memoryFactor": sometimes(st.floats(1.1, 9))})),
+    },
+)
+specs = st.fixed_dictionaries(
+    {
+        "model": sometimes(st.just({"tabnet": {}})),
+        "data": sometimes(st.just({"source": {"uri": "sample://iris"}})),
+    },
+    optional={"runPolicy": sometimes(policies), "compute": sometimes(st.just({"nodes": 1}))},
+)
+training_jobs = st.builds(
+    TrainingJob,
+    namespace=st.just("ns"),
+    name=st.just("adult"),
+    uid=st.sampled_from(["cr", "cr", "cr", ""]),
+    generation=st.integers(0, 3),
+    spec=specs,
+    status=statuses,
+    created=maybe_times,
+    deleting=st.sampled_from([False, False, False, True]),
+)
+attempt_jobs = st.builds(
+    AttemptJob,
+    name=st.just("adult-tj-a1"),
+    uid=uids,
+    attempt=st.integers(0, 3),
+    owners=st.sampled_from([("cr",), ("cr",), ("other",), ()]),
+    in_order=st.booleans(),
+    complete=st.booleans(),
+    failed=st.booleans(),
+    reason=st.sampled_from(["", "PodFailurePolicy", "DeadlineExceeded", "BackoffLimitExceeded"]),
+    message=st.sampled_from(
+        ["", "failed with exit code 65 matching", "has condition DisruptionTarget matching", "x"]
+    ),
+    deleting=st.booleans(),
+    suspended=st.booleans(),
+    created=maybe_times,
+    start=maybe_times,
+    end=maybe_times,
+)
+pods = st.builds(
+    Pod,
+    name=st.sampled_from(["p1", "p2"]),
+    uid=st.just("pod"),
+    job_uid=uids,
+    attempt=st.integers(0, 3),
+    node=st.sampled_from(["", "node-1"]),
+    phase=st.sampled_from(["", "Pending", "Running", "Succeeded", "Failed", "Unknown"]),
+    reason=words,
+    created=maybe_times,
+    started=maybe_times,
+    running=st.booleans(),
+    waiting=words,
+    waiting_message=st.text(max_size=5),
+    unschedulable=st.sampled_from(["", "no"]),
+    exit_code=st.none() | st.sampled_from([0, 1, 64, 65, 69, 75, 77, 137, 143, 255, 4000]),
+    exit_reason=words,
+    last_word=st.sampled_from(
+        ["", "{", "[]", '{"formatVersion":1,"metrics":{"a":1e999}}', '{"formatVersion":1}']
+    ),
+    disrupted=st.sampled_from(["", "EvictionByEvictionAPI"]),
+    deletion=maybe_times,
+)
+events = st.builds(
+    Event,
+    kind=st.sampled_from(["Job", "Pod"]),
+    reason=st.sampled_from(["FailedCreate", "FailedMount", "Odd"]),
+    message=st.sampled_from(["exceeded quota: x", 'secret "a" not found', "odd"]),
+)
+observations = st.builds(
+    Observed,
+    attempt_job=st.none() | attempt_jobs,
+    pods=st.lists(pods, max_size=3).map(tuple),
+    pods_fresh=st.booleans(),
+    events=st.none() | st.lists(events, max_size=2).map(tuple),
+    foreign=st.sampled_from(["", "", "ConfigMap x"]),
+    refused=st.sampled_from(["", "", "no"]),
+    refused_for_good=st.booleans(),
+    account=st.sampled_from([None, True, False]),
+    coordinator_ready=st.booleans(),
+)

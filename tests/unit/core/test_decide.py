@@ -1,0 +1,79 @@
+"""What holds for every decision, whatever the world looks like."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+
+from tests.unit.core.strategies import observations, times, training_jobs
+from trainyard.api.status import TrainingJobStatus
+from trainyard.core.observed import Observed, TrainingJob
+from trainyard.core.plan import CreateConfigMap, CreateJob
+from trainyard.core.record import Record
+from trainyard.core.trainingjob import decide
+
+hard = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@hard
+@given(training_jobs, observations, times)
+def test_never_raises_and_writes_what_the_api_takes(job, observed, now) -> None:
+    plan = decide(job, observed, now)
+    assert plan.requeue_after is None or plan.requeue_after >= 0
+    if plan.status is not None:
+        written = {k: plan.status[k] for k in ("state", "attempt", "restarts", "retry") if k in plan.status}
+        TrainingJobStatus.model_validate(written)
+        assert len(plan.status.get("message", "")) <= 1024
+        assert not {"progress", "trials"} & set(plan.status)
+    if plan.needs:
+        assert plan.status is None
+        assert not plan.actions
+
+
+@hard
+@given(training_jobs, observations, times)
+def test_terminal_latches(job, observed, now) -> None:
+    if not Record.parse(job.status, now).terminal:
+        return
+    plan = decide(job, observed, now)
+    assert not any(isinstance(a, CreateJob | CreateConfigMap) for a in plan.actions)
+    assert plan.status is None or Record.parse(plan.status, now).terminal
+
+
+@hard
+@given(training_jobs, observations, times)
+def test_never_two_live_attempts(job: TrainingJob, observed: Observed, now) -> None:
+    observed = replace(observed, pods_fresh=True)
+    plan = decide(job, observed, now)
+    if not any(isinstance(a, CreateJob) for a in plan.actions):
+        return
+    first = Record.parse(job.status, now).attempt == 0
+    lost = [p for p in observed.pods if p.deletion is not None]
+    alive = [p for p in observed.pods if not p.over and p not in lost]
+    assert first or not alive
+    child = observed.attempt_job
+    assert (
+        child is None or child.finished or child.deleting or first or job.status.get("state") == "Suspended"
+    )
+
+
+@hard
+@given(training_jobs, observations, times)
+def test_a_child_is_created_only_for_an_attempt_that_is_written_down(job, observed, now) -> None:
+    plan = decide(job, observed, now)
+    status = plan.status if plan.status is not None else job.status
+    for action in plan.actions:
+        if isinstance(action, CreateJob | CreateConfigMap):
+            assert action.attempt == status.get("attempt")
+
+
+@hard
+@given(training_jobs, observations, times)
+def test_same_world_same_decision_and_no_second_write(job, observed, now) -> None:
+    plan = decide(job, observed, now)
+    assert decide(job, observed, now) == plan
+    record = Record.parse(job.status, now)
+    if plan.status is not None:
+        assert dict(plan.status) != record.to_status()
+        assert Record.parse(plan.status, now).to_status() == dict(plan.status)
