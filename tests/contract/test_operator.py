@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import ApiServer
+from tests.support.apiserver import APPLY, MERGE, ApiServer
 from tests.support.operator_process import (
     TRAINER_IMAGE,
     TRAINING_JOBS,
@@ -246,3 +246,51 @@ def test_operator_stops_when_told_and_says_how_it_is(bench: Bench, operator: Ope
     assert time.monotonic() - started < 5
     for line in operator.child.log.read_text().splitlines():
         assert {"time", "level", "message"} <= set(json.loads(line))
+
+
+def test_coordinators_part_of_the_status_is_left_alone(bench: Bench, operator: OperatorProcess) -> None:
+    bench.apply("shared")
+    bench.pod_runs("shared-tj-a1")
+    bench.until("shared", "Running")
+    progress = {"attempt": 1, "epoch": 3, "epochs": 50, "metrics": {"val_roc_auc": 0.5}}
+    body = {
+        "apiVersion": "trainyard.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": "shared"},
+        "status": {"progress": progress},
+    }
+    path = f"{TRAINING_JOBS.format(bench.namespace)}/shared/status"
+    manager = {"fieldManager": "trainyard-coordinator", "force": "true"}
+    bench.server.request("PATCH", path, body, content_type=APPLY, **manager)
+    bench.pod_ends("shared-tj-a1", 0, RESULT)
+    assert bench.until("shared", "Succeeded")["progress"] == progress
+
+
+def test_labels_and_owner_of_a_job_are_repaired(bench: Bench, operator: OperatorProcess) -> None:
+    uid = bench.apply("tampered")["metadata"]["uid"]
+    bench.pod_runs("tampered-tj-a1")
+    bench.until("tampered", "Running")
+    path = f"/apis/batch/v1/namespaces/{bench.namespace}/jobs/tampered-tj-a1"
+    bench.server.request(
+        "PATCH", path, {"metadata": {"labels": {"trainyard.dev/attempt": "7"}}}, content_type=MERGE
+    )
+
+    def repaired() -> bool:
+        meta = bench.server.request("GET", path)["metadata"]
+        return bool(
+            meta["labels"]["trainyard.dev/attempt"] == "1" and meta["ownerReferences"][0]["uid"] == uid
+        )
+
+    eventually(repaired)
+
+
+def test_a_burst_is_started_by_a_single_worker_each(bench: Bench, operator: OperatorProcess) -> None:
+    for number in range(20):
+        bench.apply(f"burst-{number}")
+    expected = sorted(f"burst-{number}-tj-a1" for number in range(20))
+    eventually(lambda: bench.names("jobs") == expected)
+    time.sleep(1.0)
+    created = {
+        k: v for k, v in operator.requests().items() if k[0] == "create" and k[1] in {"jobs", "configmaps"}
+    }
+    assert created == {("create", "jobs", "201"): 20, ("create", "configmaps", "201"): 20}
