@@ -8,15 +8,16 @@ import sys
 import time
 
 from hack import cluster, docker, registry, shell, tools
-from hack.versions import KUBECONFIG, REGISTRY_HOST, bin_dir, cache_root
+from hack.versions import KUBECONFIG, REGISTRY, REGISTRY_HOST, bin_dir, cache_root
 
 HELP = {
     "up": "Docker daemon if there is none, kind cluster, registry. Again: looks and repairs. "
     "Leaves running: those; writes build/kubeconfig; raises fs.inotify limits if it started the daemon",
-    "down": "remove cluster, registry container, kind's network; stop the daemon that `up` started and undo its "
-    "bridges, iptables rules, cgroups and sysctls. Leaves: compiled tools, Docker's images, Debian packages",
-    "clean": "down, and delete the cache folder with compiled tools and Docker's data. Leaves: Debian packages "
-    "(docker.io, debootstrap), Go's own caches",
+    "down": "remove cluster, registry container, kind's network; stop the daemon that `up` started and undo "
+    "its bridges, iptables rules, cgroups and sysctls. Leaves: compiled tools, Docker's images and volumes, "
+    "Debian packages",
+    "clean": "down, and delete the cache folder with compiled tools and Docker's data. Leaves: Debian "
+    "packages (docker.io, debootstrap), Go's own caches",
     "images": "build the operator and trainer images, push them to the registry, write build/images.json",
     "deploy": "install or upgrade the chart in the cluster with the images of build/images.json",
     "demo": "up, images, deploy, then a TrainingJob from apply to Succeeded and where to look",
@@ -46,7 +47,7 @@ def clean() -> None:
     """Take everything down and delete what was kept."""
     down()
     if docker.adopt():  # the user's own daemon: only what is ours goes
-        shell.output(["docker", "volume", "rm", registry.REGISTRY])
+        shell.output(["docker", "volume", "rm", REGISTRY])
     shutil.rmtree(cache_root(), ignore_errors=True)
 
 

@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 from hack import docker, nodeimage, registry, shell, tools
-from hack.versions import BUILD, CLUSTER, KUBECONFIG, NODE, ROOT
+from hack.versions import BUILD, CLUSTER, KUBECONFIG, NODE, REGISTRY, ROOT, digest_of, state_dir
 
 READY_TIMEOUT_S = 120.0
 RESTART_TIMEOUT_S = 75.0
-# Where the node image is ours: pods get addresses from the CNI file in the image, and the controller manager's
-# host-path provisioner makes its folders on the node, not in its own container.
+# Where the node image is ours: pods get addresses from the CNI file in the image, and the controller
+# manager's host-path provisioner makes its folders on the node, not in its own container.
 OFFLINE_CONFIG = """networking:
   disableDefaultCNI: true
 kubeadmConfigPatches:
@@ -28,14 +28,18 @@ def offline_config(config: str) -> str:
     """Add to kind-config.yaml what a node image of our own needs."""
     for line in config.splitlines():
         if line.startswith(("networking:", "kubeadmConfigPatches:")):
-            raise shell.ToolError(f"kind-config.yaml sets `{line}` itself; merge it with hack/cluster.py's own.")
+            raise shell.ToolError(
+                f"kind-config.yaml sets `{line}` itself; merge it with hack/cluster.py's own."
+            )
     return config.rstrip() + "\n" + OFFLINE_CONFIG
 
 
 def kubectl(*arguments: str, timeout: float = 20.0) -> str | None:
     """Ask the cluster something."""
-    command = [tools.path("kubectl"), "--kubeconfig", KUBECONFIG, "--request-timeout=5s", *arguments]
-    return shell.output(command, timeout=timeout)
+    return shell.output(
+        [tools.path("kubectl"), "--kubeconfig", KUBECONFIG, "--request-timeout=5s", *arguments],
+        timeout=timeout,
+    )
 
 
 def node_state() -> str | None:
@@ -48,7 +52,9 @@ def healthy() -> bool:
     ready = kubectl("get", "node", NODE, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
     if ready != "True":
         return False
-    dns = kubectl("-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}")
+    dns = kubectl(
+        "-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}"
+    )
     return bool(dns and dns != "0")
 
 
@@ -65,13 +71,22 @@ def wait(seconds: float) -> bool:
 
 
 def ensure() -> None:
-    """Make sure that the cluster works: look, start the node again, or create it."""
+    """Make sure that the cluster works and is what the files say: look, start it again, or create it."""
     tools.ensure(tools.ALWAYS)
-    if node_state() is not None and not revive():
-        shell.say("! the node does not come back; the cluster is created anew")
-        delete()
+    text, image = wanted()
+    key = digest_of(salt=f"{text}{image}")
+    if node_state() is not None:
+        made_from = read(record_file())
+        if made_from and made_from != key:
+            shell.say("! kind-config.yaml or the node image has changed; the cluster is created anew")
+            delete()
+        elif not revive():
+            shell.say("! the node does not come back; the cluster is created anew")
+            delete()
     if node_state() is None:
-        create()
+        create(text, image)
+        record_file().parent.mkdir(parents=True, exist_ok=True)
+        record_file().write_text(key)
     registry.ensure()
     registry.tell_node()
 
@@ -88,20 +103,35 @@ def revive() -> bool:
         return wait(RESTART_TIMEOUT_S)
 
 
-def create() -> None:
+def record_file() -> Path:
+    """Return where the key of what the cluster was made from is kept."""
+    return state_dir() / "cluster-key"
+
+
+def read(file: Path) -> str:
+    """Read a small file; empty when it is not there."""
+    return file.read_text() if file.exists() else ""
+
+
+def wanted() -> tuple[str, str | None]:
+    """Return the kind config to use, and the tag of our own node image where none can be pulled."""
+    text = (ROOT / "kind-config.yaml").read_text()
+    return (text, None) if docker.can_pull() else (offline_config(text), nodeimage.tag())
+
+
+def create(text: str, image: str | None) -> None:
     """Create the cluster, with our own node image where none can be pulled."""
-    config = ROOT / "kind-config.yaml"
-    options: list[str | Path] = []
-    if not docker.can_pull():
-        options += ["--image", nodeimage.ensure()]
-        text = offline_config(config.read_text())
-        config = BUILD / "kind-config.yaml"
-        config.parent.mkdir(exist_ok=True)
-        config.write_text(text)
+    options = [] if image is None else ["--image", nodeimage.ensure()]
+    config = BUILD / "kind-config.yaml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(text)
     with shell.stage("kind create", "create the kind cluster"):
-        command = [tools.path("kind"), "create", "cluster", "--name", CLUSTER, "--config", config]
         shell.run(
-            [*command, "--kubeconfig", KUBECONFIG, "--retain", *options],
+            [
+                tools.path("kind"),
+                *("create", "cluster", "--name", CLUSTER, "--config", str(config)),
+                *("--kubeconfig", str(KUBECONFIG), "--retain", *options),
+            ],
             log="kind",
             remedy=f"look at `docker logs {NODE}`; `python3 -m hack down` and `up` start afresh",
         )
@@ -114,8 +144,7 @@ def create() -> None:
 def write_kubeconfig() -> None:
     """Write build/kubeconfig of this clone."""
     KUBECONFIG.parent.mkdir(exist_ok=True)
-    command = [tools.path("kind"), "export", "kubeconfig", "--name", CLUSTER, "--kubeconfig", KUBECONFIG]
-    shell.output(command)
+    shell.output([tools.path("kind"), "export", "kubeconfig", "--name", CLUSTER, "--kubeconfig", KUBECONFIG])
 
 
 def delete() -> None:
@@ -127,7 +156,7 @@ def delete() -> None:
 
 def down() -> None:
     """Remove the cluster, the registry's container and kind's network."""
-    shell.output(["docker", "rm", "-f", registry.REGISTRY])
+    shell.output(["docker", "rm", "-f", REGISTRY])
     if node_state() is not None:
         delete()
     shell.output(["docker", "network", "rm", "kind"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,10 +38,8 @@ def own_host() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return what the docker client needs in its environment, given what runs now."""
-    env = {}
-    if socket().exists() and os.environ.get("DOCKER_HOST", own_host()) == own_host():
-        env["DOCKER_HOST"] = own_host()
+    """Return what the docker client needs in its environment beside what it has by itself."""
+    env = {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
     if shell.output(["docker", "buildx", "version"]) is None:
         env["DOCKER_BUILDKIT"] = "0"
     return env
@@ -50,14 +47,15 @@ def environment() -> dict[str, str]:
 
 def adopt() -> bool:
     """Point this process at a daemon that runs, the user's or ours; tell whether there is one."""
-    if not socket().exists() or not answers(own_host()):
-        found = answers(None)
-    else:
+    chosen = os.environ.get("DOCKER_HOST")
+    if chosen is None and socket().exists() and answers(own_host()):
         os.environ["DOCKER_HOST"] = own_host()
-        found = True
-    if found:
-        os.environ.update(environment())
-    return found
+    elif not answers(None):
+        if chosen == own_host():  # from `env` of an earlier session: it is ours to start
+            del os.environ["DOCKER_HOST"]
+        return False
+    os.environ.update(environment())
+    return True
 
 
 def ensure() -> None:
@@ -76,9 +74,9 @@ def start() -> None:
     state = state_dir()
     state.mkdir(parents=True, exist_ok=True)
     sweep()
-    host.remember(network.forward_policy(network.rules_of("filter")))
+    host.remember(network.forward_policy(network.rules_of("filter")), network.bridges())
     host.raise_sysctls()
-    argv = [
+    argv: list[str | Path] = [
         "dockerd", "--data-root", state / "data", "--exec-root", state / "exec",
         "--host", own_host(), "--pidfile", pid_file(),
         "--oom-score-adjust", "0", "--bip", "172.29.0.1/16",
@@ -153,11 +151,8 @@ def stop() -> None:
     if not host.recall() and not socket().exists():
         return
     with shell.stage("dockerd stop", "stop the Docker daemon and undo its network"):
-        listed = shell.output(["docker", "network", "ls", "-q", "--filter", "driver=bridge"]) or ""
-        bridges = ["docker0", *(f"br-{network_id}" for network_id in listed.split())]
-        shell.output(["docker", "network", "rm", "kind"])
         sweep()
-        network.undo(bridges)
+        network.undo()
         host.restore_sysctls()
         remove_cgroups()
 
@@ -181,7 +176,8 @@ def can_pull() -> bool:
             return bool(known["ok"])
     except (OSError, ValueError, KeyError):
         pass
-    ok = shell.output(["docker", "manifest", "inspect", PULLED_PYTHON_BASE], timeout=PULL_ANSWER_S) is not None
+    question = ["docker", "manifest", "inspect", PULLED_PYTHON_BASE]
+    ok = shell.output(question, timeout=PULL_ANSWER_S) is not None
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.write_text(json.dumps({"ok": ok, "at": time.time()}))
     return ok
@@ -190,8 +186,3 @@ def can_pull() -> bool:
 def image_id(reference: str) -> str | None:
     """Return the id of a local image, or None."""
     return shell.output(["docker", "image", "inspect", "-f", "{{.Id}}", reference])
-
-
-def client() -> bool:
-    """Tell whether a docker client is installed."""
-    return shutil.which("docker") is not None

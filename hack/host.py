@@ -47,7 +47,8 @@ def apt_install(programs: dict[str, str]) -> None:
     names = ", ".join(packages)
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise shell.ToolError(
-            f"{names}: not installed, and this tool can install only on Debian as root. Install them, or start Docker."
+            f"{names}: not installed, and this tool can install only on Debian as root. "
+            "Install them, or start Docker."
         )
     policy = Path("/usr/sbin/policy-rc.d")
     ours = not policy.exists()
@@ -93,12 +94,18 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def remember(forward_policy: str) -> None:
+def remember(forward_policy: str, bridges: Iterable[str]) -> None:
     """Record the host's settings before the first change of this boot."""
     file = state_dir() / "host-before.json"
     if recall().get("boot") == boot_id():
         return
-    file.write_text(json.dumps({"boot": boot_id(), "forward": forward_policy, "sysctls": read_sysctls()}))
+    before = {
+        "boot": boot_id(),
+        "forward": forward_policy,
+        "bridges": sorted(bridges),
+        "sysctls": read_sysctls(),
+    }
+    file.write_text(json.dumps(before))
 
 
 def recall() -> dict[str, object]:

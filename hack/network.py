@@ -1,5 +1,7 @@
 """Undo what dockerd did to the host's network, rule by rule; tables are never flushed."""
 
+import itertools
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -38,7 +40,7 @@ def is_ours(words: Sequence[str], bridges: Sequence[str]) -> bool:
     """Tell whether a rule belongs to Docker's chains or bridges."""
     if words[1].startswith(CHAIN_PREFIX):
         return True
-    for flag, value in zip(words, words[1:], strict=False):
+    for flag, value in itertools.pairwise(words):
         if flag == "-j" and value.startswith(CHAIN_PREFIX):
             return True
         if flag in {"-i", "-o"} and value in bridges:
@@ -56,14 +58,27 @@ def accept_forwarding() -> None:
     shell.run(["iptables", "-P", "FORWARD", "ACCEPT"], log="docker")
 
 
-def undo(bridges: Sequence[str]) -> None:
-    """Remove Docker's rules, chains and bridges, and put FORWARD's policy back."""
+def bridges_of(links: str) -> set[str]:
+    """Return Docker's bridges in the output of `ip -brief link`."""
+    names = (line.split()[0] for line in links.splitlines() if line)
+    return {name for name in names if name == "docker0" or re.fullmatch(r"br-[0-9a-f]{12}", name)}
+
+
+def bridges() -> set[str]:
+    """Return Docker's bridges on this host."""
+    return bridges_of(shell.output(["ip", "-brief", "link"]) or "")
+
+
+def undo() -> None:
+    """Remove what came since `host.remember`: Docker's rules, chains and bridges, and FORWARD's policy."""
+    known = host.recall().get("bridges")
+    ours = sorted(bridges() - set(known if isinstance(known, list) else []))
     for program in ("iptables", "ip6tables"):
         for table in TABLES:
-            for words in undo_plan(rules_of(table, program), bridges):
+            for words in undo_plan(rules_of(table, program), ours):
                 shell.output([program, "-t", table, *words])
     before = str(host.recall().get("forward", "ACCEPT"))
     if rules_of("filter"):
         shell.output(["iptables", "-P", "FORWARD", before])
-    for bridge in bridges:
+    for bridge in ours:
         shell.output(["ip", "link", "del", bridge])

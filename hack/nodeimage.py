@@ -13,13 +13,15 @@ from hack import rootfs, shell, tools
 from hack.versions import NODE_SOURCE, digest_of, kubernetes_version, tools_key
 
 BUILDER = "trainyard-node-builder"
+RECIPE = 1  # raise it when this file makes another image from the same sources
+PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "pause")
 START = 'ENTRYPOINT ["/usr/local/bin/node-entrypoint", "/sbin/init"]'
 
 
 def tag() -> str:
     """Return the tag of the node image: its sources and programs decide, so a change builds a new one."""
     files = [file for file in NODE_SOURCE.rglob("*") if file.is_file()]
-    key = digest_of(*files, Path(__file__), salt=tools_key())
+    key = digest_of(*files, salt=f"{tools_key()} {RECIPE}")
     return f"trainyard/node:{kubernetes_version()}-{key}"
 
 
@@ -29,7 +31,9 @@ def component_images() -> dict[str, str]:
         [tools.path("kubeadm"), "config", "images", "list", "--kubernetes-version", kubernetes_version()]
     )
     if not listed:
-        raise shell.ToolError(f"{tools.path('kubeadm')} does not list its images; run `python3 -m hack tools`.")
+        raise shell.ToolError(
+            f"{tools.path('kubeadm')} does not list its images; run `python3 -m hack tools`."
+        )
     return {ref.rsplit("/", 1)[1].split(":")[0]: ref for ref in listed.split()}
 
 
@@ -46,7 +50,7 @@ def ensure() -> str:
         prepare(folder, images["pause"])
         docker_build(folder, base, "proxy", images["kube-proxy"])
         docker_build(folder, base, "node", f"{name}-empty")
-        for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "pause"):
+        for program in PROGRAMS:
             import_program(folder, program, images[program])
         preload(name, list(images.values()))
     return name
@@ -67,8 +71,9 @@ def prepare(folder: Path, pause: str) -> None:
 
 def docker_build(folder: Path, base: str, target: str, name: str) -> None:
     """Build one target; the host's network serves apt."""
+    choice = ["--build-arg", f"BASE={base}", "--target", target]
     shell.run(
-        ["docker", "build", "--network", "host", "--build-arg", f"BASE={base}", "--target", target, "-t", name, folder],
+        ["docker", "build", "--network", "host", *choice, "-t", name, folder],
         log="node-image",
         remedy="check that Debian's package mirror can be reached and that the disk has 5 GB free",
     )
@@ -98,7 +103,9 @@ def builder(name: str) -> Iterator[None]:
         limit = time.monotonic() + 30
         while shell.output(["docker", "exec", BUILDER, "ctr", "version"]) is None:
             if time.monotonic() > limit:
-                raise shell.ToolError("containerd does not start in the node image; see build/logs/node-image.log")
+                raise shell.ToolError(
+                    "containerd does not start in the node image; see build/logs/node-image.log"
+                )
             time.sleep(0.3)
         yield
     finally:

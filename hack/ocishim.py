@@ -5,6 +5,7 @@ them is not ours to give. dockerd calls this file as its runtime: the capability
 negative oom_score_adj (which needs it) is raised to 0, and runc goes on. Stands alone: dockerd runs it as is.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -26,7 +27,7 @@ def weaken(process: dict[str, Any]) -> dict[str, Any]:
 def spec_files(arguments: list[str]) -> list[tuple[str, bool]]:
     """Find the files that hold a process: (path, whether it is a whole bundle's config)."""
     found = []
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in itertools.pairwise(arguments):
         if flag in {"--bundle", "-b"}:
             found.append((os.path.join(value, "config.json"), True))  # noqa: PTH118
         elif flag in {"--process", "-p"}:

@@ -57,7 +57,9 @@ def ensure() -> None:
         limit = time.monotonic() + 20
         while not answers():
             if time.monotonic() > limit:
-                raise shell.ToolError(f"the registry does not answer on {REGISTRY_HOST}; see `docker logs {REGISTRY}`")
+                raise shell.ToolError(
+                    f"the registry does not answer on {REGISTRY_HOST}; see `docker logs {REGISTRY}`"
+                )
             time.sleep(0.2)
 
 

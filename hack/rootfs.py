@@ -9,7 +9,8 @@ from hack import host, shell
 from hack.versions import DEBIAN_RELEASE
 
 IMAGE = f"trainyard/debian:{DEBIAN_RELEASE}"
-DROPPED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log")
+SHARED = ("usr/share/doc", "usr/share/man", "usr/share/locale")
+DROPPED = ("var/cache/apt", "var/lib/apt/lists", "var/log", *SHARED)
 
 
 def mirror_of(sources: str) -> str:
@@ -32,7 +33,10 @@ def ensure() -> str:
     if shell.output(["docker", "image", "inspect", IMAGE]) is not None:
         return IMAGE
     host.apt_install({"debootstrap": "debootstrap"})
-    with shell.stage("debootstrap", f"debootstrap {DEBIAN_RELEASE}"), tempfile.TemporaryDirectory() as scratch:
+    with (
+        shell.stage("debootstrap", f"debootstrap {DEBIAN_RELEASE}"),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         root = Path(scratch) / "rootfs"
         mirror = mirror_of(host_sources())
         shell.run(
