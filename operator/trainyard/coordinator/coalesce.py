@@ -20,6 +20,8 @@ class _Entry(Generic[V]):
     not_before: float
     out: bool = False
     """A value of this key was taken and its fate is not known yet."""
+    first: bool = True
+    """No value of this key was taken yet."""
 
 
 class Coalescer(Generic[K, V]):
@@ -39,16 +41,22 @@ class Coalescer(Generic[K, V]):
     def __len__(self) -> int:
         return sum(1 for entry in self._entries.values() if entry.value is not None)
 
-    def put(self, key: K, value: V, *, now: bool = False) -> None:
-        """Set the newest value of a key. `now` lets it out without waiting for the interval to end."""
+    def put(self, key: K, value: V, *, now: bool = False, patience: float = 0.0) -> None:
+        """Set the newest value of a key.
+
+        `now` lets it out without waiting for the interval to end; `patience` is how long the very first value
+        waits for one that says more.
+        """
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(None, self._clock())
-        waiting = entry.value is not None
+            entry = self._entries[key] = _Entry(None, self._clock() + patience)
+        before = entry.not_before if entry.value is not None else None
         entry.value = value
         if now:
             entry.not_before = self._clock()
-        if now or not waiting:
+        elif entry.first:
+            entry.not_before = min(entry.not_before, self._clock() + patience)
+        if entry.not_before != before:
             self._push(key, entry)
 
     def drop(self, key: K) -> None:
@@ -69,7 +77,8 @@ class Coalescer(Generic[K, V]):
             entry = self._entries[key]
             if entry.value is not None:
                 taken.append((key, entry.value))
-                entry.value, entry.out, entry.not_before = None, True, now + self._interval
+                entry.value, entry.out, entry.first = None, True, False
+                entry.not_before = now + self._interval
         return taken
 
     def done(self, key: K) -> None:

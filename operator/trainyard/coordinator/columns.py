@@ -10,7 +10,7 @@ from trainyard.api.wire import Progress
 
 
 def as_status(report: Progress, now: datetime, wanted_metric: str = "") -> ProgressStatus:
-    """A report as it stands in `status.progress`; `wanted_metric` is the one that ends training."""
+    """A report as it stands in `status.progress`; `wanted_metric` is the one that chooses the epoch."""
     return ProgressStatus(
         epoch=report.epoch,
         epochs=report.epochs,

@@ -44,7 +44,7 @@ class Target:
     terminal: bool
     attempt: int
     metric: str
-    """The metric that decides when training ends, for the column; none where it is not said."""
+    """The metric that chooses the epoch, for the column; none where it is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ def target(body: Mapping[str, Any]) -> Target:
 
 
 def _watched_metric(spec: Mapping[str, Any]) -> str:
-    stopping = (spec.get("training") or {}).get("earlyStopping") or {}
-    return str(stopping.get("metric") or "")
+    training = spec.get("training") or {}
+    stopping = training.get("earlyStopping") or {}
+    return str(training.get("metric") or stopping.get("metric") or "")
 
 
 def managed(body: Mapping[str, Any]) -> bool:

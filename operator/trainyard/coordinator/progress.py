@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 WRITERS = 16
 TRIES = 3
 """Times one write is tried when the object changes under it; the next value tries again anyway."""
+BEGINNING = 3.0
+"""Seconds for which the news that training begins waits for its first epoch."""
 IDLE_SWEEP = 60.0
 FLUSH_PAUSE = 0.3
 
@@ -76,7 +78,9 @@ class ProgressService:
         first_end = ended and self._ended.get(owner.uid) != owner.attempt
         if first_end:
             self._ended[owner.uid] = owner.attempt
-        self._values.put(owner.uid, Pending(owner, progress), now=first_end)
+        # A pod reports epoch 0 when it begins: written alone it would hold up the first real epoch.
+        patience = 0.0 if report.epoch else BEGINNING
+        self._values.put(owner.uid, Pending(owner, progress), now=first_end, patience=patience)
         self._metrics.reports.labels("progress").inc()
         if (self._values.next_due() or 0.0) < self._wakes_at:
             self._news.set()

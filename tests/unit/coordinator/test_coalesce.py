@@ -51,6 +51,31 @@ def test_a_final_value_does_not_wait() -> None:
     assert values.next_due() is None
 
 
+def test_a_patient_first_value_gives_way_to_one_that_says_more() -> None:
+    clock, values = fresh()
+    values.put("a", 0, patience=3)
+    assert values.take() == []
+    clock.now += 2
+    values.put("a", 1)
+    assert values.take() == [("a", 1)]
+    values.done("a")
+    values.put("a", 2, patience=3)
+    assert values.next_due() == clock.now + INTERVAL, "patience is for the very first value alone"
+
+
+def test_a_patient_first_value_goes_out_alone_when_nothing_comes() -> None:
+    clock, values = fresh()
+    values.put("a", 0, patience=3)
+    clock.now += 1
+    values.put("a", 1, patience=3)
+    assert values.next_due() == clock.now + 2
+    clock.now += 2
+    assert values.take() == [("a", 1)]
+    values.done("a")
+    values.put("a", 2)
+    assert values.take() == [], "the interval counts from what was written"
+
+
 def test_a_key_that_is_out_is_not_handed_out_again() -> None:
     clock, values = fresh()
     values.put("a", 1)
@@ -112,6 +137,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), KEYS, st.floats(0, 7)),
         st.tuples(st.just("final"), KEYS, st.floats(0, 7)),
+        st.tuples(st.just("patient"), KEYS, st.floats(0, 7)),
         st.tuples(st.just("take"), st.sampled_from([True, False]), st.floats(0, 7)),
         st.tuples(st.just("forget"), st.none(), st.floats(0, 30)),
     ),
@@ -148,7 +174,7 @@ def test_last_value_is_always_written_and_never_more_than_one_an_interval(
             put[argument] = number
             if what == "final":
                 finals.setdefault(argument, []).append(clock.now)
-            values.put(argument, number, now=what == "final")
+            values.put(argument, number, now=what == "final", patience=3.0 if what == "patient" else 0.0)
     while (due := values.next_due()) is not None:
         clock.now = max(clock.now, due)
         take(True)

@@ -81,7 +81,21 @@ def test_what_may_be_written(target: Target | None, why: str) -> None:
     assert refusal(target, Owner("TrainingJob", "a", "n", "u", attempt=2)) == why
 
 
-def test_the_metric_that_ends_training_is_shown_when_it_is_reported() -> None:
+@pytest.mark.parametrize(
+    ("training", "metric"),
+    [
+        ({"metric": "val_f1", "earlyStopping": {"metric": "val_loss"}}, "val_f1"),
+        ({"earlyStopping": {"metric": "val_loss"}}, "val_loss"),
+        ({"earlyStopping": {"patience": 3}}, ""),
+        (None, ""),
+    ],
+)
+def test_the_metric_that_chooses_the_epoch(training: Any, metric: str) -> None:
+    meta = {"namespace": "a", "name": "n", "uid": "u", "resourceVersion": "7"}
+    assert facts.target({"metadata": meta, "spec": {"training": training}}).metric == metric
+
+
+def test_the_metric_that_chooses_the_epoch_is_shown_when_it_is_reported() -> None:
     metrics = {"train_loss": 0.5, "val_accuracy": 0.9, "val_f1": 0.8}
     assert metric_text(metrics, "val_f1") == "val_f1=0.8"
     assert metric_text(metrics, "val_auc") == "val_accuracy=0.9"
