@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import APPLY, MERGE, ApiServer
+from tests.support.apiserver import APPLY, ISSUER, MERGE, ApiServer
+from tests.support.coordinator import SYSTEM, install_rights, token
 from tests.support.operator_process import (
     TRAINER_IMAGE,
     TRAINING_JOBS,
@@ -294,3 +295,30 @@ def test_a_burst_is_started_by_a_single_worker_each(bench: Bench, operator: Oper
         k: v for k, v in operator.requests().items() if k[0] == "create" and k[1] in {"jobs", "configmaps"}
     }
     assert created == {("create", "jobs", "201"): 20, ("create", "configmaps", "201"): 20}
+
+
+def test_chart_grants_a_namespaced_operator_all_it_needs(bench: Bench, tmp_path: Path) -> None:
+    release = "narrow-operator"
+    install_rights(
+        bench.server, f"watchNamespaces={{{bench.namespace}}}", "fullnameOverride=" + release, release=release
+    )
+    bearer = token(bench.server, SYSTEM, f"{release}-operator", audience=ISSUER)
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(bench.server.kubeconfig_for(bearer))
+    with running_operator(
+        bench.server, bench.namespace, tmp_path, {"KUBECONFIG": str(kubeconfig)}
+    ) as operator:
+        bench.apply("narrow", runPolicy={"ttlSecondsAfterFinished": 1})
+        bench.pod_runs("narrow-tj-a1")
+        bench.until("narrow", "Running")
+        bench.pod_ends("narrow-tj-a1", 137)
+        bench.until("narrow", "Restarting")
+        bench.patch("narrow", {"spec": {"runPolicy": {"suspend": True}}})
+        bench.until("narrow", "Suspended")
+        bench.patch("narrow", {"spec": {"runPolicy": {"suspend": False}}})
+        eventually(lambda: bench.names("jobs") and bench.names("jobs")[-1] != "narrow-tj-a1")
+        bench.pod_ends(bench.names("jobs")[-1], 0, RESULT)
+        eventually(lambda: bench.gone("narrow"))
+        refused = {k: v for k, v in operator.requests().items() if k[2] in {"401", "403"}}
+    # Only the uid of kube-system, which a namespaced install may not read and does without.
+    assert set(refused) <= {("get", "namespaces", "403")}

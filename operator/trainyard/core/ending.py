@@ -36,7 +36,7 @@ def succeeded(case: Case) -> Plan | None:
     if case.record.attempt == 0:
         return None
     complete = case.child is not None and case.child.complete
-    done = [p for p in case.pods if p.phase == "Succeeded" and p.exit_code == 0]
+    done = [p for p in case.pods if p.exit_code == 0 and p.phase != "Failed"]
     if not complete and not (done and case.policy.nodes == 1):
         return None
     if done:

@@ -89,8 +89,8 @@ class Pod:
 
     @property
     def over(self) -> bool:
-        """Whether the pod runs no more."""
-        return self.phase in {"Succeeded", "Failed"}
+        """Whether the pod runs no more; its phase follows the container's end a moment later."""
+        return self.phase in {"Succeeded", "Failed"} or self.exit_code is not None
 
 
 @dataclass(frozen=True, slots=True)
