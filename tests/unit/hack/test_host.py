@@ -64,7 +64,8 @@ def test_a_host_without_rules_needs_no_undoing() -> None:
 
 
 def test_only_names_of_dockers_make_are_bridges() -> None:
-    links = "lo UNKNOWN 00:00\ndocker0 DOWN 02:42\nbr-0123456789ab UP 02:42\nbr-lan UP 02:42\nveth1@if2 UP 0e:00\n"
+    names = ("lo", "docker0", "br-0123456789ab", "br-lan", "veth1@if2")
+    links = "\n".join(f"{name} UP 02:42:00:00:00:00 <BROADCAST>" for name in names)
     assert network.bridges_of(links) == {"docker0", "br-0123456789ab"}
 
 
