@@ -1,11 +1,14 @@
 """`python3 -m hack COMMAND`: the development cluster, on machines with Docker and on bare Debian alike."""
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hack import cluster, docker, registry, shell, tools
 from hack.versions import KUBECONFIG, REGISTRY, REGISTRY_HOST, bin_dir, cache_root
@@ -120,6 +123,26 @@ COMMANDS = {
 }
 
 
+# Two of these at once would trip over each other.
+ALONE = {"up", "down", "clean", "images", "deploy", "demo", "tools", "contract-tools"}
+
+
+@contextmanager
+def alone(command: str) -> Iterator[None]:
+    """Wait for another run of this tool on this machine, in whichever clone."""
+    if command not in ALONE:
+        yield
+        return
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with (cache_root() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with shell.Ticker("wait for another `python3 -m hack` on this machine"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main() -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="python3 -m hack", description=__doc__)
@@ -129,7 +152,8 @@ def main() -> int:
     command = parser.parse_args().command
     began = time.monotonic()
     try:
-        COMMANDS[command]()
+        with alone(command):
+            COMMANDS[command]()
     except shell.ToolError as error:
         shell.say(f"error: {command}: {error}")
         return 1

@@ -120,10 +120,25 @@ def our_processes(*programs: str) -> list[int]:
     return [pid for pid in pids if any(process_is(pid, program) for program in programs)]
 
 
+def container_processes() -> list[int]:
+    """Return what still runs in the cgroups of our containers: it outlives a daemon that was killed."""
+    pids = set()
+    for container in (state_dir() / "data/containers").glob("*"):
+        for pattern in (f"docker/{container.name}", f"*/docker/{container.name}"):
+            for group in Path("/sys/fs/cgroup").glob(pattern):
+                for file in group.glob("**/cgroup.procs"):
+                    try:
+                        pids |= {int(pid) for pid in file.read_text().split()}
+                    except OSError:  # the group went away meanwhile
+                        continue
+    return sorted(pids - {0})
+
+
 def sweep() -> None:
-    """Clear what a killed daemon leaves: processes, pid files, sockets and mounts of our state folder."""
-    for programs in (("dockerd",), ("containerd-shim",), ("containerd",)):
-        end_all(our_processes(*programs))
+    """End what runs in our state folder, and clear what a killed daemon leaves: containers, files, mounts."""
+    end_all(our_processes("dockerd"))
+    end_all(container_processes(), patience_s=0)
+    end_all(our_processes("containerd"))  # the shims too
     state = state_dir()
     for stale in (pid_file(), socket(), state / "exec/containerd/containerd.pid"):
         stale.unlink(missing_ok=True)
