@@ -73,7 +73,7 @@ def test_job_succeeds_within_its_budget_of_requests(bench: Bench, operator: Oper
         "Succeeded": "True",
     }
     assert done["observedGeneration"] == 1
-    time.sleep(1.5)
+    time.sleep(2.5)
     spent = {k: v - before.get(k, 0) for k, v in operator.requests().items()}
     reads = sum(v for (verb, _, _), v in spent.items() if verb in {"get", "list"})
     writes = sum(v for (verb, _, _), v in spent.items() if verb not in {"get", "list"})

@@ -17,6 +17,8 @@ from trainyard.core.plan import Note
 log = logging.getLogger(__name__)
 
 BACKLOG = 2000
+DELAY = 1.0
+"""Seconds that an Event is held back, so that in a burst the API server makes Jobs first."""
 
 
 class Recorder:
@@ -26,19 +28,21 @@ class Recorder:
         self._kube = kube
         self._metrics = metrics
         self._instance = instance
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(BACKLOG)
+        self._queue: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue(BACKLOG)
 
     def record(self, job: TrainingJob, note: Note) -> None:
         """Take a note about a job."""
+        due = asyncio.get_running_loop().time() + DELAY
         try:
-            self._queue.put_nowait(event_body(job, note, self._instance, datetime.now(UTC)))
+            self._queue.put_nowait((due, event_body(job, note, self._instance, datetime.now(UTC))))
         except asyncio.QueueFull:
             self._metrics.events_dropped.inc()
 
     async def run(self) -> None:
         """Post until cancelled."""
         while True:
-            body = await self._queue.get()
+            due, body = await self._queue.get()
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
             try:
                 await self._kube.create(EVENTS, body["metadata"]["namespace"], body)
             except KubeError as error:

@@ -28,7 +28,8 @@ class Settings:
     http_port: int = 8080
     log_level: str = "INFO"
     resync_seconds: float = 300.0
-    concurrency: int = 16
+    concurrency: int = 6
+    """Passes at a time. More make a burst slower: the API server's CPU is what a start waits for."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -49,7 +50,7 @@ class Settings:
             http_port=int(_number(env, "TRAINYARD_HTTP_PORT", 8080)),
             log_level=(env.get("TRAINYARD_LOG_LEVEL") or "INFO").upper(),
             resync_seconds=_number(env, "TRAINYARD_RESYNC_SECONDS", 300),
-            concurrency=int(_number(env, "TRAINYARD_CONCURRENCY", 16)),
+            concurrency=int(_number(env, "TRAINYARD_CONCURRENCY", 6)),
         )
 
 
