@@ -23,6 +23,7 @@ from tests.support.operator_process import (
 )
 
 pytestmark = pytest.mark.contract
+ROOT = Path(__file__).resolve().parents[2]
 
 RESULT = {
     "formatVersion": 1,
@@ -322,3 +323,21 @@ def test_chart_grants_a_namespaced_operator_all_it_needs(bench: Bench, tmp_path:
         refused = {k: v for k, v in operator.requests().items() if k[2] in {"401", "403"}}
     # Only the uid of kube-system, which a namespaced install may not read and does without.
     assert set(refused) <= {("get", "namespaces", "403")}
+
+
+def test_operator_outlives_an_api_server_that_dies(tmp_path: Path) -> None:
+    with ApiServer.start() as server:
+        server.install_crds(ROOT / "crds")
+        bench = Bench(server, server.create_namespace("outage"))
+        with running_operator(server, "outage", tmp_path) as operator:
+            bench.apply("before")
+            eventually(lambda: bench.names("jobs") == ["before-tj-a1"])
+            server.stop_apiserver()
+            time.sleep(3)
+            assert operator.child.alive()
+            server.start_apiserver()
+            bench.apply("after")
+            eventually(lambda: bench.names("jobs") == ["after-tj-a1", "before-tj-a1"], within=30)
+            bench.patch("before", {"spec": {"runPolicy": {"suspend": True}}})
+            bench.until("before", "Suspended", within=30)
+            assert operator.fetch("/healthz")[0] == 200
