@@ -47,7 +47,7 @@ class GhostBatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(features))
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
-        self._decay: dict[tuple[int, torch.device], Tensor] = {}
+        self._decay: dict[tuple[int, torch.device, torch.dtype], Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (rows, features)."""
@@ -80,15 +80,15 @@ class GhostBatchNorm(nn.Module):
 
     @torch.no_grad()
     def _fold(self, mean: Tensor, var: Tensor, count: int) -> None:
-        """R <- (1-m)^k r + m sum_i (1-m)^(k-1-i) s_i: what k updates one after the other would do."""
+        """Running r becomes (1-m)^k r + m sum_i (1-m)^(k-1-i) s_i: what k updates in a row would do."""
         keep = (1.0 - self.momentum) ** count
-        weights = self._weights(count, mean.device)
+        weights = self._weights(count, mean)
         self.running_mean.mul_(keep).addmv_(mean.view(count, -1).t(), weights)
         self.running_var.mul_(keep).addmv_(var.view(count, -1).t(), weights)
 
-    def _weights(self, count: int, device: torch.device) -> Tensor:
-        key = (count, device)
+    def _weights(self, count: int, like: Tensor) -> Tensor:
+        key = (count, like.device, like.dtype)
         if key not in self._decay:
             powers = [self.momentum * (1.0 - self.momentum) ** (count - 1 - i) for i in range(count)]
-            self._decay[key] = torch.tensor(powers, device=device)
+            self._decay[key] = torch.tensor(powers, device=like.device, dtype=like.dtype)
         return self._decay[key]

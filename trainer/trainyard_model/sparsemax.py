@@ -25,7 +25,7 @@ class _Sparsemax(torch.autograd.Function):
         ordered = torch.sort(scores, dim=-1, descending=True).values
         ordered = ordered - ordered[..., :1]  # the largest score becomes 0, as for a stable softmax
         excess = ordered.cumsum(-1) - 1.0
-        size = (_ranks(ordered) * ordered > excess).sum(-1, keepdim=True)
+        size = (_ranks(ordered) * ordered > excess).sum(-1, keepdim=True).clamp_(min=1)  # 0 only for NaN
         threshold = excess.gather(-1, size - 1) / size
         out = torch.clamp(scores - scores.amax(-1, keepdim=True) - threshold, min=0.0)
         ctx.save_for_backward(out, size)
@@ -49,7 +49,7 @@ class _Entmax15(torch.autograd.Function):
         mean = ordered.cumsum(-1) / ranks
         spread = ranks * ((ordered**2).cumsum(-1) / ranks - mean**2)
         candidates = mean - torch.sqrt(torch.clamp((1.0 - spread) / ranks, min=0.0))
-        size = (candidates <= ordered).sum(-1, keepdim=True)
+        size = (candidates <= ordered).sum(-1, keepdim=True).clamp_(min=1)
         root = torch.clamp(half - candidates.gather(-1, size - 1), min=0.0)
         ctx.save_for_backward(root)
         return root**2

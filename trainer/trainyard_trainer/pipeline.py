@@ -60,7 +60,7 @@ class Pipeline:
         """Train, evaluate, log.
 
         Raises:
-            JobError: It did not end well; `outcome` has what is known, and `close` tells MLflow.
+            JobError: It did not end well; `outcome` has what is known; then `settle` and `end`.
         """
         environment.configure()
         with ThreadPoolExecutor(1) as pool:
@@ -148,34 +148,33 @@ class Pipeline:
             outcome.model_uri, model_id = log_package(
                 self.workdir / "package", predictor.package, self.job.identity.uri, run.run_id, tags
             )
-        self.tracker.log(selection.best_epoch, outcome.metrics, model_id)
+        self.tracker.log(selection.best_epoch, tested, model_id)
 
-    def close(self, error: JobError | None, result: str | None) -> JobError | None:
-        """Tell MLflow how it ended; the error to report comes back, which may be that MLflow is gone.
+    def settle(self, error: JobError | None) -> JobError | None:
+        """Have everything written that is on its way; the error to report comes back.
 
-        Args:
-            error: How the job ended; None is well.
-            result: The job's last word, kept as a tag.
+        Only after this is the outcome final: a job may be stopped before its run exists.
         """
         if self.tracker is None:
             return error
         try:
             self.tracker.close(_STOP_SECONDS if isinstance(error, Stopped) else _CLOSE_SECONDS)
         except JobError as failure:
-            error = error or failure
-        run = self.tracker.run
-        if run is None:
+            return error or failure
+        return error
+
+    def end(self, error: JobError | None, result: str) -> JobError | None:
+        """Tell MLflow how it ended, with the job's last word as a tag; the error to report comes back."""
+        run = None if self.tracker is None else self.tracker.run
+        if self.tracker is None or run is None:
             return error
+        if error is not None and error is self.tracker.failure and isinstance(error, Stopped):
+            return error  # the run is a newer attempt's now
+        status = "FINISHED" if error is None else "KILLED" if isinstance(error, Stopped) else "FAILED"
         try:
             with translated(self.job.identity.uri):
-                if not (
-                    isinstance(error, Stopped) and self.tracker.failure is error
-                ):  # the newer attempt's now
-                    if result is not None:
-                        run.set_tags({"trainyard.result": result})
-                    run.end(
-                        "FINISHED" if error is None else "KILLED" if isinstance(error, Stopped) else "FAILED"
-                    )
+                run.set_tags({"trainyard.result": result})
+                run.end(status)
         except JobError as failure:
             return error or DependencyDown(failure.message, failure.remedy)
         return error

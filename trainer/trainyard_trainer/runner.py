@@ -32,8 +32,9 @@ def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> t
                 f"{type(raised).__name__}: {raised}", "this is a defect of the trainer; see its log"
             )
             error.__dict__.update(cause="", exit_code=UNKNOWN)
+    error = pipeline.settle(error)
     result = make_result(pipeline.outcome, error)
-    told = pipeline.close(error, result.to_message())
+    told = pipeline.end(error, result.to_message())
     return (result if told is error else make_result(pipeline.outcome, told)), pipeline.outcome
 
 

@@ -63,10 +63,14 @@ def _apply(body: dict[str, Any], override: str) -> None:
         value = text
     node: Any = body.setdefault("spec", {})
     try:
-        for key in keys[:-1]:
+        for key, following in zip(keys, [*keys[1:], None], strict=True):
+            if isinstance(key, int) != isinstance(node, list):
+                raise TypeError(key)
+            if following is None:
+                node[key] = value
+                break
             if isinstance(node, dict) and node.get(key) is None:
                 node[key] = {}
             node = node[key]
-        node[keys[-1]] = value
     except (IndexError, KeyError, TypeError):
         raise InvalidManifest([f"--set {override}: the manifest has no such place"]) from None

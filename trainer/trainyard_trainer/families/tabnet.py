@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from trainyard_model.embedding import RESERVED, drop_categories
+from trainyard_model.ghost_norm import virtual_batches
 from trainyard_model.preprocess import Preprocessor
 from trainyard_model.tabnet import TabNet, TabNetConfig
+from trainyard_trainer.errors import InvalidSpec
 from trainyard_trainer.fit.losses import Loss
 
 NAME = "tabnet"
@@ -67,8 +69,14 @@ class TabNetLearner:
 
     def batch_rows(self, rows: int) -> int:
         """Whole virtual batches of equal size, so that one call normalises them all."""
-        count = math.ceil(rows / self.settings.virtual_batch_size)
-        return count * (rows // count)
+        for fewer in range(rows, 1, -1):
+            count, size = virtual_batches(fewer, self.settings.virtual_batch_size)
+            if count * size == fewer and size > 1:
+                return fewer
+        raise InvalidSpec(
+            "training.batchSize: batch normalisation needs at least 2 rows in a batch",
+            "raise training.batchSize",
+        )
 
     def training_loss(
         self, numeric: Tensor, codes: Tensor, target: Tensor, loss: Loss, generator: torch.Generator

@@ -47,8 +47,8 @@ def thread_count(cgroup: Path = CGROUP) -> int:
 def prepare_environment() -> None:
     """What must be set before torch is imported.
 
-    Idle OpenMP threads sleep instead of spinning: on a node that others use too, spinning makes a small step ten
-    times slower, and on one that is ours alone sleeping costs little.
+    Idle OpenMP threads sleep instead of spinning: on a node that others use too, spinning makes a small
+    step ten times slower, and on one that is ours alone sleeping costs little.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

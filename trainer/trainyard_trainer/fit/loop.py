@@ -164,10 +164,12 @@ class Fitter:
                 f"lower training.optimizer.learningRate (now {self.settings.optimizer.learning_rate}) "
                 "or set training.gradientClipping",
             )
-        metrics = {"train_loss": train_loss}
-        if len(self.validation):
-            metrics |= self.scorer(self._outputs(self.validation), self.validation.target)
-        return metrics
+        return {"train_loss": train_loss, **self._metrics_of_validation()}
+
+    def _metrics_of_validation(self) -> Mapping[str, float]:
+        if not len(self.validation):
+            return {}
+        return self.scorer(self._outputs(self.validation), self.validation.target)
 
     @torch.inference_mode()
     def _outputs(self, part: DevicePart) -> Tensor:

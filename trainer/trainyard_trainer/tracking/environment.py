@@ -37,7 +37,7 @@ def configure() -> None:
     warnings.filterwarnings("ignore", module=r"mlflow\..*")
 
 
-def wait_until_up(uri: str, seconds: float = START_SECONDS) -> None:
+def wait_until_up(uri: str) -> None:
     """Return when the server answers; a database or folder is there by itself.
 
     Raises:
@@ -46,7 +46,7 @@ def wait_until_up(uri: str, seconds: float = START_SECONDS) -> None:
     """
     if not uri.startswith(("http://", "https://")):
         return
-    deadline, pause = time.monotonic() + seconds, 0.25
+    deadline, pause = time.monotonic() + START_SECONDS, 0.25
     while True:
         try:
             with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=5):  # noqa: S310 - http(s) only

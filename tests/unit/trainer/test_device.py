@@ -1,0 +1,43 @@
+"""Threads come from the pod's quota, not from the node's cores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from trainyard_trainer.fit.device import cpu_quota, thread_count
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+    ids=["v2", "v2-none", "v1", "v1-none", "nothing"],
+)
+def test_quota(files: dict[str, str], quota: float | None, tmp_path: Path) -> None:
+    assert cpu_quota(write(tmp_path, files)) == quota
+
+
+def test_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
+    assert thread_count(write(tmp_path, {"cpu.max": "250000 100000"})) == 3
+    (tmp_path / "cpu.max").unlink()
+    monkeypatch.setenv("TRAINYARD_CPU_REQUEST", "4")
+    assert thread_count(tmp_path) == 4
+    monkeypatch.delenv("TRAINYARD_CPU_REQUEST")
+    assert thread_count(tmp_path) == 64

@@ -1,0 +1,179 @@
+"""Training goes on where it stopped, keeps the best epoch, and notices when it makes no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.unit.trainer.jobs import job
+from trainyard_trainer.assembly import assemble
+from trainyard_trainer.data.prepare import Prepared, load, prepare
+from trainyard_trainer.errors import InvalidSpec, Stopped
+from trainyard_trainer.families.tabnet import TabNetLearner, TabNetSettings, embedding_width
+from trainyard_trainer.fit.checkpoint import LATEST, CheckpointStore, Saved, State
+from trainyard_trainer.fit.loop import Epoch, epoch_seed
+from trainyard_trainer.resolve import Job
+
+URI = "sqlite:///unused"
+
+
+class Hooks:
+    """Stops before a given step of the whole training, and saves to a store."""
+
+    def __init__(self, store: CheckpointStore | None = None, stop_at: int | None = None) -> None:
+        self.store, self.stop_at, self.asked = store, stop_at, 0
+        self.epochs: list[Epoch] = []
+        self.saved: list[Saved] = []
+
+    def stopping(self) -> bool:
+        """Count the steps."""
+        self.asked += 1
+        return self.stop_at is not None and self.asked > self.stop_at
+
+    def epoch_done(self, epoch: Epoch) -> None:
+        """Remember."""
+        self.epochs.append(epoch)
+
+    def save(self, state: State, epoch: int) -> None:
+        """To the store."""
+        if self.store is not None:
+            self.saved.append(self.store.save(state, epoch))
+
+
+def setup(folder: Path, **changes: object) -> tuple[Job, Prepared]:
+    one = job(URI, folder, **changes)
+    return one, prepare(load(one.data, folder)[0], one.data)
+
+
+def weights(learner: TabNetLearner) -> torch.Tensor:
+    return torch.cat([value.double().flatten() for value in learner.network.state_dict().values()])
+
+
+def categorical(folder: Path) -> dict[str, object]:
+    """Data whose training draws random numbers inside an epoch (category dropout)."""
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randint(0, 5, (400,), generator=generator).tolist()
+    lines = [f"{'abcde'[c]},{i % 17},{int(c > 2 or i % 5 == 0)}" for i, c in enumerate(codes)]
+    (folder / "d.csv").write_text("\n".join(["c,n,y", *lines]) + "\n")
+    return {"source": {"uri": str(folder / "d.csv")}, "target": "y"}
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 7, 8], ids=lambda s: f"step-{s}")
+def test_stopped_and_resumed_equals_uninterrupted(stop_at: int, tmp_path: Path) -> None:
+    one, data = setup(tmp_path, data=categorical(tmp_path))
+    learner, fitter = assemble(one, data)
+    fitter.run(Hooks())
+    expected = weights(learner)
+
+    store = CheckpointStore(tmp_path / "c", "f")
+    _, fitter = assemble(one, data)
+    with pytest.raises(Stopped, match="state saved"):
+        fitter.run(Hooks(store, stop_at))
+    state = store.load()
+    assert state is not None
+    torch.manual_seed(99)  # whatever else happened in the process
+    learner, fitter = assemble(one, data)
+    fitter.resume(state)
+    again = Hooks()
+    fitter.run(again)
+    assert torch.equal(weights(learner), expected)
+    assert again.epochs[-1].number == one.fit.epochs
+
+
+def test_the_step_never_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, data = setup(tmp_path, data={"split": {"validation": 0.0, "test": 0.1}})
+    _, fitter = assemble(one, data)
+    calls = 0
+    item = torch.Tensor.item
+
+    def counted(self: torch.Tensor) -> object:
+        nonlocal calls
+        calls += 1
+        return item(self)
+
+    monkeypatch.setattr(torch.Tensor, "item", counted)
+    fitter.run(Hooks())
+    assert fitter.steps > 1
+    assert calls == one.fit.epochs
+
+
+def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    one, data = setup(tmp_path, training={"epochs": 12, "metric": "val_log_loss"})
+    learner, fitter = assemble(one, data)
+    hooks = Hooks()
+    fitter.run(hooks)
+    best = min(hooks.epochs, key=lambda e: e.metrics["val_log_loss"])
+    assert fitter.selection.best_epoch == best.number
+    learner.network.eval()
+    assert fitter._metrics_of_validation()["val_log_loss"] == pytest.approx(best.metrics["val_log_loss"])
+
+
+def test_early_stopping(tmp_path: Path) -> None:
+    stopping = {"metric": "val_loss", "patience": 3, "minDelta": 100.0}
+    one, data = setup(tmp_path, training={"epochs": 50, "earlyStopping": stopping})
+    _, fitter = assemble(one, data)
+    hooks = Hooks()
+    fitter.run(hooks)
+    assert len(hooks.epochs) == 4  # the first, and three that were not better by 100
+
+
+def test_divergence_is_told_with_the_remedy(tmp_path: Path) -> None:
+    one, data = setup(tmp_path, training={"optimizer": {"name": "sgd", "learningRate": 100.0}, "epochs": 30})
+    data.train.numeric[:] = float("nan")
+    _, fitter = assemble(one, data)
+    with pytest.raises(InvalidSpec, match="training diverged: the loss is nan in epoch 1") as caught:
+        fitter.run(Hooks())
+    assert "learningRate (now 100.0)" in caught.value.remedy
+
+
+def test_an_unknown_metric_is_told(tmp_path: Path) -> None:
+    one, data = setup(tmp_path, training={"metric": "val_rocauc"})
+    _, fitter = assemble(one, data)
+    with pytest.raises(InvalidSpec, match=r"training.metric: 'val_rocauc' .* did you mean 'val_roc_auc'"):
+        fitter.run(Hooks())
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "adadelta"])
+def test_every_optimizer_learns(name: str, tmp_path: Path) -> None:
+    one, data = setup(tmp_path, training={"optimizer": {"name": name}, "epochs": 8})
+    _, fitter = assemble(one, data)
+    hooks = Hooks()
+    fitter.run(hooks)
+    assert hooks.epochs[-1].metrics["train_loss"] < hooks.epochs[0].metrics["train_loss"]
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(1024, 1024), (1000, 1000), (1001, 1000), (129, 128), (3, 2)])
+def test_batches_are_whole_virtual_batches(rows: int, batch: int) -> None:
+    learner = TabNetLearner.__new__(TabNetLearner)
+    learner.settings = TabNetSettings(virtual_batch_size=128 if rows > 3 else 2)
+    assert learner.batch_rows(rows) == batch
+
+
+def test_seeds_of_epochs_differ() -> None:
+    seeds = {epoch_seed(seed, epoch) for seed in range(30) for epoch in range(200)}
+    assert len(seeds) == 6000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_widths_of_embeddings() -> None:
+    assert [embedding_width(n + 2) for n in (1, 2, 3, 16, 10_000)] == [1, 1, 2, 4, 8]
+
+
+def test_slots_alternate_and_damage_falls_back(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, "f")
+    saved = [store.save({"epoch": i}, i) for i in range(3)]
+    assert saved[0].slot == saved[2].slot != saved[1].slot
+    assert store.load() == {"epoch": 2}
+    saved[2].slot.write_bytes(b"half a fi")
+    assert store.load() == {"epoch": 1}
+    saved[1].slot.unlink()
+    assert store.load() is None
+
+
+def test_checkpoints_of_another_training_are_not_taken(tmp_path: Path) -> None:
+    CheckpointStore(tmp_path, "f").save({"epoch": 1}, 1)
+    assert CheckpointStore(tmp_path, "other").load() is None
+    (tmp_path / LATEST).write_text("{")
+    assert CheckpointStore(tmp_path, "f").load() is None

@@ -1,0 +1,207 @@
+"""Roles, targets and encoding: what is inferred, and what is refused with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainyard_trainer.data import memory
+from trainyard_trainer.data.prepare import Prepared, load, prepare
+from trainyard_trainer.data.settings import ColumnSettings, DataSettings, SourceSettings, SplitSettings
+from trainyard_trainer.errors import DataError, InvalidSpec, JobError
+
+RNG = np.random.default_rng(0)
+ROWS = 200
+GOOD = {
+    "age": RNG.integers(18, 90, ROWS).tolist(),
+    "job": RNG.choice(["clerk", "pilot", "?"], ROWS).tolist(),
+    "zone": RNG.integers(1, 5, ROWS).tolist(),
+    "id": [f"u{i}" for i in range(ROWS)],
+    "y": RNG.choice(["no", "no", "yes"], ROWS).tolist(),
+}
+
+
+def prepared(folder: Path, data: dict[str, list[object]], /, **options: object) -> Prepared:
+    path = folder / "d.csv"
+    lines = [",".join(data), *(",".join(map(str, row)) for row in zip(*data.values(), strict=True))]
+    path.write_text("\n".join(lines) + "\n")
+    settings = DataSettings(SourceSettings(str(path)), **options)  # type: ignore[arg-type]
+    table, notices = load(settings, folder)
+    return prepare(table, settings, notices)
+
+
+def test_roles_are_inferred_and_overridden(tmp_path: Path) -> None:
+    data = prepared(tmp_path, GOOD)
+    assert [(c.name, c.role) for c in data.schema.columns] == [
+        ("age", "numeric"),
+        ("zone", "numeric"),
+        ("job", "categorical"),
+    ]
+    assert data.notices == ("column 'id' is left out: 200 different texts (an identifier, or free text)",)
+    assert (data.schema.task, data.schema.target, data.schema.classes) == (
+        "Classification",
+        "y",
+        ("no", "yes"),
+    )
+    told = prepared(tmp_path, GOOD, columns=ColumnSettings(drop=("age",), categorical=("zone",), key=("id",)))
+    assert [(c.name, c.role, c.integers) for c in told.schema.columns] == [
+        ("job", "categorical", False),
+        ("zone", "categorical", True),
+    ]
+    assert told.preprocessor.vocabularies[1] == ("1", "2", "3", "4")
+
+
+def test_serving_encodes_as_training_did(tmp_path: Path) -> None:
+    data = prepared(tmp_path, GOOD, columns=ColumnSettings(categorical=("zone",)))
+    numeric, codes = data.preprocessor.encode(data.raw(data.rows.train))
+    assert np.array_equal(numeric, data.train.numeric)
+    assert np.array_equal(codes, data.train.codes)
+
+
+def test_preprocessing_sees_training_rows_only(tmp_path: Path) -> None:
+    data = prepared(tmp_path, GOOD, split=SplitSettings(0.3, 0.3))
+    ages = np.array(GOOD["age"], dtype=float)
+    assert data.preprocessor.means[0] == pytest.approx(ages[data.rows.train].mean())
+    assert data.preprocessor.means[0] != pytest.approx(ages.mean())
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "task", "classes"),
+    [
+        pytest.param(["b", "a"], {}, "Classification", ("a", "b"), id="text"),
+        pytest.param([0, 0, 1], {}, "Classification", (0, 1), id="rarer-is-positive"),
+        pytest.param([0, 1, 1], {}, "Classification", (1, 0), id="rarer-is-0"),
+        pytest.param([0, 1, 1], {"positive_class": "1"}, "Classification", (0, 1), id="told"),
+        pytest.param([1, 2, 3], {}, "Classification", (1, 2, 3), id="few-integers"),
+        pytest.param([1.5, 2.5, 3.5], {}, "Regression", (), id="fractions"),
+        pytest.param(list(range(100)), {}, "Regression", (), id="many-integers"),
+        pytest.param([1, 2, 3], {"task": "Regression"}, "Regression", (), id="told-regression"),
+    ],
+)
+def test_the_task_is_inferred(
+    tmp_path: Path, values: list[object], options: dict[str, object], task: str, classes: tuple[object, ...]
+) -> None:
+    repeated = (values * ROWS)[:ROWS]
+    data = prepared(tmp_path, {"x": list(range(ROWS)), "y": repeated}, **options)
+    assert (data.schema.task, data.schema.classes) == (task, classes)
+    assert [type(c) for c in data.schema.classes] == [type(c) for c in classes]
+
+
+def test_rows_without_a_target_are_left_out_and_said(tmp_path: Path) -> None:
+    data = prepared(tmp_path, {**GOOD, "y": ["", *GOOD["y"][1:]]})
+    assert data.table.rows == ROWS - 1
+    assert "1 rows have no 'y' and are left out" in data.notices
+
+
+def test_regression_targets_are_standardised(tmp_path: Path) -> None:
+    values = [float(v) + 0.5 for v in RNG.normal(1000, 50, ROWS)]
+    data = prepared(tmp_path, {"x": list(range(ROWS)), "y": values})
+    assert data.train.target.mean() == pytest.approx(0.0, abs=1e-5)
+    assert data.target_mean == pytest.approx(np.array(values)[data.rows.train].mean())
+
+
+def odd(value: object, column: str = "age", row: int = 3) -> dict[str, list[object]]:
+    values = list(GOOD[column])
+    values[row] = value
+    return {**GOOD, column: values}
+
+
+BAD = [
+    pytest.param(GOOD, {"target": "inkome"}, "data.target: the data have no column 'inkome'", id="no-target"),
+    pytest.param(GOOD, {"target": "job_"}, "did you mean 'job'", id="close-match"),
+    pytest.param(
+        GOOD,
+        {"columns": ColumnSettings(drop=("agee",))},
+        "data.columns.drop: .* 'agee'; did you mean 'age'",
+        id="drop",
+    ),
+    pytest.param(
+        {**GOOD, "y": ["yes"] * ROWS}, {}, "'y' has one class only .'yes' in all 200", id="one-class"
+    ),
+    pytest.param({**GOOD, "y": [""] * ROWS}, {}, "target 'y' has no value in any row", id="empty-target"),
+    pytest.param({**GOOD, "age": [""] * ROWS}, {}, "column 'age' has no value in any row", id="empty-column"),
+    pytest.param(odd("forty"), {}, "column 'age', row 4: 'forty' is not a number", id="text-in-numbers"),
+    pytest.param(odd("inf"), {}, "column 'age', row 4: infinite value", id="infinite"),
+    pytest.param(
+        GOOD,
+        {"columns": ColumnSettings(numeric=("job",))},
+        "column 'job', row .*is not a number",
+        id="numeric-told",
+    ),
+    pytest.param(
+        {**GOOD, "y": GOOD["id"]}, {}, "target 'y' has 200 classes in 200 rows", id="more-classes-than-rows"
+    ),
+    pytest.param(GOOD, {"task": "Regression"}, "target 'y' holds text such as", id="text-regression"),
+    pytest.param(GOOD, {"positive_class": "Yes"}, "no class 'Yes'; did you mean 'yes'", id="positive-class"),
+    pytest.param(
+        {key: column[:2] for key, column in GOOD.items()} | {"y": ["a", "b"]},
+        {"task": "Classification"},
+        "target 'y' has 2 classes in 2 rows",
+        id="two-rows",
+    ),
+    pytest.param({"y": GOOD["y"], "id": GOOD["id"]}, {"target": "y"}, "no column is left", id="no-features"),
+]
+
+
+@pytest.mark.parametrize(("columns", "options", "message"), BAD)
+def test_bad_data_are_told(
+    tmp_path: Path, columns: dict[str, list[object]], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        prepared(tmp_path, columns, **options)
+    assert caught.value.exit_code == 65
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        (SourceSettings("/no/such/file.csv"), DataError, "/no/such/file.csv does not exist"),
+        (SourceSettings("/"), DataError, "/ is a folder"),
+        (SourceSettings("sample://breast-cancer"), InvalidSpec, "did you mean 'breast_cancer'"),
+        (SourceSettings("s3://bucket/x.csv"), InvalidSpec, "s3:// is not read by this version"),
+        (SourceSettings("http://127.0.0.1:1/x.csv"), JobError, "cannot be fetched"),
+    ],
+)
+def test_sources_that_cannot_be(
+    source: SourceSettings,
+    kind: type[JobError],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainyard_trainer.data.source.RETRY_SECONDS", 0.1)
+    with pytest.raises(kind, match=message):
+        load(DataSettings(source), tmp_path)
+
+
+def test_the_pin(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("a,y\n1,0\n2,1\n")
+    right = "5a1b7fdb4ef7b1f1cc8c0a8f1ea5a20d2b6e9d2f5a0e0b4dca3c5e1f00000000"
+    with pytest.raises(DataError, match="is not the pinned file: its SHA-256 is") as caught:
+        load(DataSettings(SourceSettings(str(path), sha256=right)), tmp_path)
+    actual = caught.value.message.split("its SHA-256 is ")[1][:64]
+    assert load(DataSettings(SourceSettings(path.as_uri(), sha256=actual)), tmp_path)[0].rows == 2
+
+
+def test_memory_is_stated_with_both_numbers(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text(str(512 * 2**20))
+    limit = memory.limit_bytes(tmp_path)
+    assert limit == 512 * 2**20
+    memory.check(300 * 2**20, limit, "x.csv")
+    with pytest.raises(DataError, match=r"x.csv needs about 2\.0 GiB .* has 512\.0 MiB"):
+        memory.check(2 * 2**30, limit, "x.csv")
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "diabetes", "digits", "iris", "wine"])
+def test_samples(name: str, tmp_path: Path) -> None:
+    settings = DataSettings(SourceSettings(f"sample://{name}"))
+    data = prepare(load(settings, tmp_path)[0], settings)
+    assert data.schema.target == "target"
+    assert data.schema.task == ("Regression" if name == "diabetes" else "Classification")
+    if name == "breast_cancer":
+        assert data.data_digest.startswith("4e8660c4d6268975")
+        assert data.schema.classes == ("benign", "malignant")

@@ -1,0 +1,104 @@
+"""CSV as people have it, and what is said when it cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from trainyard_trainer.data.read import is_parquet, read_csv, read_parquet
+from trainyard_trainer.data.settings import CSVSettings
+from trainyard_trainer.data.table import Numbers, Table, Texts
+from trainyard_trainer.errors import DataError
+
+MESSY = """\
+\ufeff name ; age;"city, state";flag;note
+Ann; 31 ;"New York; NY";True;"two
+lines"
+Bob;?;;FALSE;
+"""
+
+
+def read(folder: Path, content: str | bytes, **options: object) -> Table:
+    path = folder / "data.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_csv(path, CSVSettings(**options))[0]  # type: ignore[arg-type]
+
+
+def cells(table: Table, name: str) -> list[object]:
+    return list(table.columns[name].cells())
+
+
+def test_a_messy_file(tmp_path: Path) -> None:
+    table = read(tmp_path, MESSY)
+    assert list(table.columns) == ["name", "age", "city, state", "flag", "note"]
+    assert table.rows == 2
+    assert cells(table, "name") == ["Ann", "Bob"]
+    assert cells(table, "city, state") == ["New York; NY", None]
+    assert cells(table, "flag") == ["true", "false"]
+    assert cells(table, "note") == ["two\nlines", None]
+    age = table.columns["age"]
+    assert isinstance(age, Numbers)
+    assert age.values[0] == 31
+    assert np.isnan(age.values[1])
+
+
+def test_kinds_do_not_depend_on_which_rows_come_first(tmp_path: Path) -> None:
+    late = read(tmp_path, "a,b\n" + "1,1\n" * 300_000 + "x,2.5\n")
+    assert isinstance(late.columns["a"], Texts)
+    assert isinstance(late.columns["b"], Numbers)
+    assert late.columns["b"].values[-1] == 2.5
+
+
+def test_options(tmp_path: Path) -> None:
+    headless = read(tmp_path, "1,n/k\n2,5\n", header=False, column_names=("a", "b"), null_values=("n/k",))
+    assert cells(headless, "b")[1] == 5.0
+    assert np.isnan(cells(headless, "b")[0])  # type: ignore[call-overload]
+    latin = read(tmp_path, "ort\nKöln\n".encode("latin-1"), encoding="latin-1")
+    assert cells(latin, "ort") == ["Köln"]
+
+
+def test_a_compressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n1,x\n"))
+    assert cells(read_csv(path, CSVSettings())[0], "a") == [1]
+
+
+def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "index.csv"
+    path.write_text(",a\n0,1\n1,2\n")
+    table, notices = read_csv(path, CSVSettings())
+    assert list(table.columns) == ["a"]
+    assert notices == ["column 1 has no name and is left out"]
+    pyarrow.parquet.write_table(pa.table({"a": [1], "l": [[1, 2]]}), tmp_path / "t.parquet")
+    table, notices = read_parquet(tmp_path / "t.parquet")
+    assert list(table.columns) == ["a"]
+    assert "column 'l' is of type list" in notices[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param("", "data.csv is empty", id="zero-bytes"),
+        pytest.param("a,b\n", "data.csv has no rows", id="header-only"),
+        pytest.param("a,b\n1,2\n1,2,3\n", "data.csv, line 3: 3 fields, expected 2", id="ragged"),
+        pytest.param("a,a\n1,2\n", "two columns named 'a'", id="duplicate-name"),
+        pytest.param("a\nx\nKöln\n".encode("latin-1"), "byte 0xf6 is not utf-8", id="encoding"),
+    ],
+)
+def test_unreadable_files(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read(tmp_path, content)
+    assert caught.value.remedy
+
+
+def test_a_file_that_only_looks_like_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "broken.parquet"
+    path.write_bytes(b"PAR1 but then nothing of the kind")
+    assert is_parquet(path, None)
+    with pytest.raises(DataError, match=r"broken\.parquet cannot be read as Parquet"):
+        read_parquet(path)
