@@ -91,6 +91,8 @@ class ServedVersion(ApiModel):
     """The version."""
     sha256: Sha256 | None = None
     """Digest of its package."""
+    artifact_uri: Reference | None = None
+    """Where its package lies, so that it can come back while MLflow is down."""
     image_digest: Digest | None = None
     """Image that served it."""
     promoted_by: Annotated[str, Field(max_length=128)] | None = None
@@ -118,6 +120,8 @@ class ModelServerStatus(ApiModel):
     """What answers requests; the alias champion."""
     target_version: Version | None = None
     """What should answer requests."""
+    target_since: Time | None = None
+    """When its rollout began; rollout.deadlineSeconds counts from here."""
     failed_target: FailedTarget | None = None
     """A version that failed."""
     url: Reference | None = None

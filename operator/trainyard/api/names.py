@@ -50,6 +50,11 @@ LABEL_USABLE: Final = f"{GROUP}/usable"
 LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
 ANNOTATION_HASH: Final = f"{GROUP}/spec-hash"
+ANNOTATION_ARTIFACT_URI: Final = f"{GROUP}/artifact-uri"
+ANNOTATION_SHA256: Final = f"{GROUP}/sha256"
+"""With the label LABEL_VERSION on a serving pod template: the release that it is pinned to."""
+ANNOTATION_DEPLOYMENT: Final = f"{GROUP}/deployment"
+"""On a verify Job: `<uid>/<generation>` of the Deployment that it asks."""
 ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
 """A person sets it on a ModelServer to `<model>/<version>`: approves exactly that version."""
 

@@ -136,6 +136,10 @@ class Reason(StrEnum):
     ROLLOUT_FAILED = "RolloutFailed"
     VERIFY_FAILED = "VerifyFailed"
     AVAILABLE = "Available"
+    ROLLING_OUT = "RollingOut"
+    VERIFYING = "Verifying"
+    SUPERSEDED = "Superseded"
+    SCALED_TO_ZERO = "ScaledToZero"
 
 
 class Cause(StrEnum):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from trainyard.core.serving_observed import PromotionFacts
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
@@ -124,3 +126,5 @@ class Observed:
     """The ServiceAccount that the manifest names may be used; None when nobody asked."""
     coordinator_ready: bool = True
     """The coordinator's CA can be copied, or no coordinator is configured."""
+    promotion: PromotionFacts | None = None
+    """Registry and ModelServer; None when nobody asked (Need.PROMOTION)."""

@@ -18,6 +18,8 @@ class Need(StrEnum):
     PODS = "pods"
     EVENTS = "events"
     ACCOUNT = "account"
+    PROMOTION = "promotion"
+    """The registry and the ModelServer: `Observed.promotion`."""
 
 
 class Child(StrEnum):
@@ -71,7 +73,35 @@ class DeleteSelf:
     uid: str
 
 
-Action = CreateConfigMap | CreateJob | PatchMetadata | Delete | DeleteSelf
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Post to MLflow: find the version tagged with `uid`, else create it (and the model, with the claim).
+
+    The version's tags are all of `tags` and trainyard.artifactURI, resolved from `source`. A model of that
+    name with another claim, or none, is left alone.
+    """
+
+    model: str
+    """Registered name, <namespace>.<model>."""
+    claim: str
+    """Tag trainyard.modelserver of the model: <namespace>/<ModelServer>."""
+    uid: str
+    """Tag trainyard.uid of the version: uid of the TrainingJob."""
+    source: str
+    """models:/m-..., as the trainer told it."""
+    run_id: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateModelServer:
+    """Create a missing ModelServer, without an owner; one that is there already is fine and left as it is."""
+
+    name: str
+    spec: Mapping[str, Any]
+
+
+Action = CreateConfigMap | CreateJob | PatchMetadata | Delete | DeleteSelf | Register | CreateModelServer
 
 
 @dataclass(frozen=True, slots=True)
