@@ -95,7 +95,9 @@ class Case:
 
 
 def _transition(old: Record, new: Record) -> bool:
-    return (old.state, old.reason, old.attempt) != (new.state, new.reason, new.attempt)
+    promotion = [(r.promotion.get("state"), r.promotion.get("reason")) for r in (old, new)]
+    same = (old.state, old.reason, old.attempt) == (new.state, new.reason, new.attempt)
+    return not same or promotion[0] != promotion[1]
 
 
 _HOLDS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trainyard.api.states import Cause, Reason, State
+from trainyard.core import promotion
 from trainyard.core.case import Case
 from trainyard.core.conditions import clip, sentences
 from trainyard.core.failures import Failure, failure
@@ -18,14 +19,17 @@ RESULT_PATIENCE = 10
 
 
 def latched(case: Case) -> Plan | None:
-    """What is over stays over; only its time to live runs on."""
+    """What is over stays over; only its result goes on, into serving, and then its time to live."""
     record = case.record
     if not record.terminal:
         return None
+    promoting = promotion.advance(case)
+    if promoting is not None:
+        return promoting
     ttl = case.policy.ttl_seconds
     if ttl is None or record.completion is None:
         return case.plan(record)
-    left = ttl - case.age(record.completion)
+    left = ttl - case.age(max(record.completion, promotion.ended(case) or record.completion))
     if left <= 0:
         return Plan(actions=(DeleteSelf(case.job.uid),))
     return case.plan(record, requeue=left)
@@ -116,7 +120,8 @@ def _succeed(case: Case, result: Result | None, pod: Pod | None) -> Plan:
         completion=case.now.replace(microsecond=0),
         retry=spent(case),
     )
-    return case.plan(_with_result(moved, result), notes=[Note(moved.reason, message)])
+    requeue = 0.0 if promotion.wanted(case) else None
+    return case.plan(_with_result(moved, result), notes=[Note(moved.reason, message)], requeue=requeue)
 
 
 def _with_result(record: Record, result: Result | None) -> Record:

@@ -88,7 +88,9 @@ def _unsupported(spec: Mapping[str, Any]) -> list[str]:
     policy = read_policy(spec)
     if policy.nodes > 1:
         return ["spec.compute.nodes: training over several pods is not in this version; set it to 1"]
-    return []
+    gate = mapping(mapping(spec.get("promotion")).get("gate"))
+    asked = [name for name in ("confidence", "minHoldoutRows") if gate.get(name)]
+    return [f"spec.promotion.gate.{name}: is not checked in this version; remove it" for name in asked]
 
 
 def _volumes(template: Mapping[str, Any]) -> list[str]:

@@ -79,6 +79,8 @@ class ServerFacts:
     serving: int | None = None
     serving_since: datetime | None = None
     """status.history[0].since."""
+    served: tuple[int, ...] = ()
+    """Every version in status.history."""
     target: int | None = None
     verifying: bool = False
     """The target is Available and being verified."""
