@@ -7,15 +7,19 @@ import logging
 import signal
 from contextlib import suppress
 
-from trainyard.api.names import TRAININGJOB
+from trainyard.api.names import MODELSERVER
 from trainyard.controller.http import HealthServer
 from trainyard.controller.installation import Installations
 from trainyard.controller.intake import Intake
 from trainyard.controller.kube import Kube, KubeError
 from trainyard.controller.metrics import Metrics
+from trainyard.controller.promotions import Promotions
 from trainyard.controller.queue import WorkQueue
 from trainyard.controller.reconcile import TrainingJobReconciler
+from trainyard.controller.reconcile_modelserver import ModelServerReconciler
 from trainyard.controller.recorder import Recorder
+from trainyard.controller.registry import Registry
+from trainyard.controller.registryclient import RegistryClient
 from trainyard.controller.resync import Resync
 from trainyard.controller.settings import Settings
 from trainyard.controller.streams import Streams
@@ -38,23 +42,20 @@ class Operator:
         self._metrics = metrics
         self._first_seen: dict[Key, float] = {}
         self._started = False
-        pods = Pods()
+        pods, promotions = Pods(), Promotions()
         self._installations = Installations(settings, kube)
         self._recorder = Recorder(kube, metrics, settings.pod_name)
-        self._reconciler = TrainingJobReconciler(
-            kube,
-            pods,
-            self._installations,
-            self._recorder,
-            metrics,
-            forget=self._forget,
-            created=self._job_created,
+        self._registry = Registry(RegistryClient(settings.tracking_uri), metrics, self._enqueue)
+        shared = (self._installations, self._registry, self._recorder)
+        self._jobs = TrainingJobReconciler(
+            kube, pods, *shared, metrics, forget=self._forget, created=self._job_created
         )
+        self._servers = ModelServerReconciler(kube, promotions, *shared, forget=self._forget)
         self._queue: WorkQueue[Key] = WorkQueue(
             self._work, concurrency=settings.concurrency, depth=metrics.queue_depth.set
         )
-        self._intake = Intake(loop, pods, self._queue.add, first_seen=self._job_seen)
-        self._resync = Resync(kube, settings.namespaces, pods, metrics, self._queue.add)
+        self._intake = Intake(loop, pods, promotions, self._enqueue, first_seen=self._job_seen)
+        self._resync = Resync(kube, settings.namespaces, pods, promotions, metrics, self._enqueue)
         self._streams = Streams(settings, self._intake, metrics)
         self._http = HealthServer(
             settings.http_port, metrics, alive=lambda: self._alive, ready=lambda: self._streams.ready
@@ -73,6 +74,7 @@ class Operator:
             task.cancel()
         if self._started:
             await asyncio.to_thread(self._streams.stop, STOP_KOPF)
+        self._registry.stop()
         await asyncio.wait(tasks, timeout=1.0)
         await self._http.stop()
         for task in done:
@@ -107,11 +109,15 @@ class Operator:
         started = self._loop.time()
         outcome = "error"
         try:
-            delay = await self._reconciler.reconcile(key)
+            reconciler = self._servers if key.kind == MODELSERVER.kind else self._jobs
+            delay = await reconciler.reconcile(key)
             outcome = "ok"
         finally:
             self._metrics.reconcile.labels(key.kind, outcome).observe(self._loop.time() - started)
         return delay
+
+    def _enqueue(self, key: Key) -> None:
+        self._queue.add(key)
 
     def _job_seen(self, key: Key) -> None:
         self._first_seen.setdefault(key, self._loop.time())
@@ -122,8 +128,7 @@ class Operator:
 
     def _forget(self, key: Key) -> None:
         self._first_seen.pop(key, None)
-        if key.kind == TRAININGJOB.kind:
-            self._intake.forget(key)
+        self._intake.forget(key)
         self._loop.call_soon(self._queue.forget, key)
 
 

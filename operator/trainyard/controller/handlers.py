@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import kopf
 
-from trainyard.api.names import GROUP, TRAININGJOB, VERSION
+from trainyard.api.names import GROUP, MODELSERVER, TRAININGJOB, VERSION
 
 DELETED = "DELETED"
 
@@ -20,6 +20,12 @@ class Sink(Protocol):
 
     def training_job(self, body: Mapping[str, Any], *, deleted: bool) -> None:
         """A TrainingJob was seen."""
+
+    def model_server(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """A ModelServer was seen."""
+
+    def deployment(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """A Deployment of ours was seen."""
 
     def job(self, body: Mapping[str, Any], *, deleted: bool) -> None:
         """A Job of ours was seen."""
@@ -35,6 +41,14 @@ def build_registry(sink: Sink) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, TRAININGJOB.plural, registry=registry)
     async def on_training_job(event: Any, **_: Any) -> None:
         sink.training_job(event["object"], deleted=event["type"] == DELETED)
+
+    @kopf.on.event(GROUP, VERSION, MODELSERVER.plural, registry=registry)
+    async def on_model_server(event: Any, **_: Any) -> None:
+        sink.model_server(event["object"], deleted=event["type"] == DELETED)
+
+    @kopf.on.event("apps", "v1", "deployments", registry=registry)
+    async def on_deployment(event: Any, **_: Any) -> None:
+        sink.deployment(event["object"], deleted=event["type"] == DELETED)
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def on_job(event: Any, **_: Any) -> None:

@@ -17,11 +17,12 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client, config
 
-from trainyard.api.names import GROUP, MANAGER_OPERATOR, TRAININGJOB, VERSION
+from trainyard.api.names import GROUP, MANAGER_OPERATOR, MODELSERVER, TRAININGJOB, VERSION
 from trainyard.controller.metrics import Metrics
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 PAGE = 500
+APPLY = "application/apply-patch+yaml"
 Body = dict[str, Any]
 
 
@@ -42,6 +43,9 @@ class Resource:
 
 
 TRAINING_JOBS = Resource(GROUP, VERSION, TRAININGJOB.plural)
+MODEL_SERVERS = Resource(GROUP, VERSION, MODELSERVER.plural)
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
+SERVICES = Resource("", "v1", "services")
 JOBS = Resource("batch", "v1", "jobs")
 PODS = Resource("", "v1", "pods")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
@@ -145,7 +149,19 @@ class Kube:
         """
         path = resource.path(namespace, body["metadata"]["name"], "status")
         query = {"fieldManager": MANAGER_OPERATOR, "force": "true"}
-        return await self._call("apply", "PATCH", resource, path, query, body, "application/apply-patch+yaml")
+        return await self._call("apply", "PATCH", resource, path, query, body, APPLY)
+
+    async def apply(
+        self, resource: Resource, body: Body, *, manager: str = MANAGER_OPERATOR, uid: str = ""
+    ) -> Body:
+        """Apply a child; with a uid only to the object that was seen, without one only where none is.
+
+        Without force an object that somebody made in between is a Conflict, since it is not as we want it.
+        """
+        meta = {**body["metadata"], "uid": uid} if uid else body["metadata"]
+        path = resource.path(meta["namespace"], meta["name"])
+        query = {"fieldManager": manager, "force": "true" if uid else "false"}
+        return await self._call("apply", "PATCH", resource, path, query, {**body, "metadata": meta}, APPLY)
 
     async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
         """Merge-patch an object; `metadata.uid` in the body is the precondition."""

@@ -57,6 +57,12 @@ class Metrics:
             "Kubernetes Events that could not be recorded.",
             registry=self.registry,
         )
+        self.registry_calls = Counter(
+            "trainyard_registry_calls_total",
+            "Questions to MLflow's registry and changes of it.",
+            ["call", "outcome"],
+            registry=self.registry,
+        )
         self.jobs = JobStates()
         self.registry.register(self.jobs)
         ProcessCollector(registry=self.registry)

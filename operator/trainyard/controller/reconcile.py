@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from trainyard.api.names import API_VERSION, TRAININGJOB
+from trainyard.controller.children import Setback, create_child, status_body
 from trainyard.controller.installation import Installations
 from trainyard.controller.kube import (
     CONFIG_MAPS,
     EVENTS,
     JOBS,
+    MODEL_SERVERS,
     PODS,
     SERVICE_ACCOUNTS,
     TRAINING_JOBS,
     AlreadyExists,
     Conflict,
-    Forbidden,
-    Invalid,
     Kube,
     NotFound,
     Resource,
 )
 from trainyard.controller.metrics import Metrics
 from trainyard.controller.recorder import Recorder
+from trainyard.controller.registry import Registry
 from trainyard.controller.watched import Key, Pods
 from trainyard.core import reading
 from trainyard.core.observed import AttemptJob, Observed, TrainingJob
@@ -39,33 +40,30 @@ from trainyard.core.plan import (
     Child,
     CreateConfigMap,
     CreateJob,
+    CreateModelServer,
     Delete,
     DeleteSelf,
     Need,
     PatchMetadata,
     Plan,
+    Register,
 )
+from trainyard.core.reading_serving import server_facts
+from trainyard.core.serving_observed import PromotionFacts
+from trainyard.core.tags import registered_name
 from trainyard.core.trainingjob import decide
 from trainyard.render.configmap import attempt_config_map
 from trainyard.render.inputs import Attempt
 from trainyard.render.job import attempt_job
 from trainyard.render.labels import attempt_labels, repair, selector
 from trainyard.render.names import attempt_name
+from trainyard.render.serving import model_server
 
 log = logging.getLogger(__name__)
 
 _RESOURCES: dict[Child, Resource] = {Child.JOB: JOBS, Child.CONFIG_MAP: CONFIG_MAPS}
 _LOOKS = 3
 """A decision asks for pods, then for Events, then decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Setback:
-    """What creating a child ran into; told to the next decision, once."""
-
-    foreign: str = ""
-    refused: str = ""
-    for_good: bool = False
 
 
 class TrainingJobReconciler:
@@ -76,6 +74,7 @@ class TrainingJobReconciler:
         kube: Kube,
         pods: Pods,
         installations: Installations,
+        registry: Registry,
         recorder: Recorder,
         metrics: Metrics,
         *,
@@ -85,11 +84,12 @@ class TrainingJobReconciler:
         self._kube = kube
         self._pods = pods
         self._installations = installations
+        self._registry = registry
         self._recorder = recorder
         self._metrics = metrics
         self._forget = forget
         self._created = created
-        self._setbacks: dict[Key, _Setback] = {}
+        self._setbacks: dict[Key, Setback] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Make one pass; the result is the delay after which another is due."""
@@ -97,6 +97,7 @@ class TrainingJobReconciler:
             body = await self._kube.get(TRAINING_JOBS, key.namespace, key.name)
         except NotFound:
             self._setbacks.pop(key, None)
+            self._registry.forget(key)
             self._metrics.jobs.forget(key)
             self._forget(key)
             return None
@@ -121,7 +122,7 @@ class TrainingJobReconciler:
         child = await self._read_job(job, attempt) if attempt > 0 and not over else None
         if attempt == 0:
             await self._installations.current()
-        setback = self._setbacks.pop(key, _Setback())
+        setback = self._setbacks.pop(key, Setback())
         return Observed(
             attempt_job=child,
             pods=self._pods.of(key),
@@ -152,6 +153,8 @@ class TrainingJobReconciler:
             )
         if Need.ACCOUNT in needs:
             observed = replace(observed, account=await self._account(job))
+        if Need.PROMOTION in needs:
+            observed = replace(observed, promotion=await self._promotion(key, job))
         return observed
 
     async def _events(self, job: TrainingJob, uid: str) -> list[Any]:
@@ -166,11 +169,20 @@ class TrainingJobReconciler:
             return False
         return reading.usable(body)
 
+    async def _promotion(self, key: Key, job: TrainingJob) -> PromotionFacts:
+        model = reading.text(reading.mapping(job.spec.get("promotion")).get("model"))
+        registry = self._registry.facts(key, registered_name(job.namespace, model))
+        try:
+            body = await self._kube.get(MODEL_SERVERS, job.namespace, model)
+        except NotFound:
+            return PromotionFacts(registry)
+        return PromotionFacts(registry, server_facts(body))
+
     async def _apply(self, key: Key, job: TrainingJob, plan: Plan) -> float | None:
         status = job.status if plan.status is None else plan.status
         if plan.status is not None:
             try:
-                await self._write_status(job, plan)
+                await self._kube.apply_status(TRAINING_JOBS, job.namespace, status_body(job, plan.status))
             except (Conflict, NotFound):
                 return 0.0  # somebody wrote in between (the coordinator, a person): look again
         for note in plan.events:
@@ -184,29 +196,16 @@ class TrainingJobReconciler:
                 return 0.0
         return plan.requeue_after
 
-    async def _write_status(self, job: TrainingJob, plan: Plan) -> None:
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": TRAININGJOB.kind,
-            "metadata": {
-                "name": job.name,
-                "namespace": job.namespace,
-                "resourceVersion": job.resource_version,
-            },
-            "status": plan.status,
-        }
-        await self._kube.apply_status(TRAINING_JOBS, job.namespace, body)
-
-    async def _act(self, key: Key, job: TrainingJob, action: Action) -> _Setback | None:
+    async def _act(self, key: Key, job: TrainingJob, action: Action) -> Setback | None:
         match action:
             case CreateConfigMap():
                 install = await self._installations.current()
                 body = attempt_config_map(_attempt(job, action.attempt), install)
-                return await self._create(job, CONFIG_MAPS, body)
+                return await create_child(self._kube, job, CONFIG_MAPS, body)
             case CreateJob():
                 install = await self._installations.current()
                 body = attempt_job(_with(_attempt(job, action.attempt), action), install)
-                setback = await self._create(job, JOBS, body)
+                setback = await create_child(self._kube, job, JOBS, body)
                 if setback is None:
                     self._created(key)
                 return setback
@@ -217,32 +216,20 @@ class TrainingJobReconciler:
             case Delete():
                 name = attempt_name(job.name, action.attempt)
                 await self._kube.delete(_RESOURCES[action.kind], job.namespace, name, action.uid)
+            case Register():
+                self._registry.register(key, action)
+            case CreateModelServer():
+                return await self._create_server(job, action)
             case DeleteSelf():
                 await self._kube.delete(TRAINING_JOBS, job.namespace, job.name, action.uid)
         return None
 
-    async def _create(self, job: TrainingJob, resource: Resource, body: dict[str, Any]) -> _Setback | None:
-        """Create a child; one that is there already is taken only when it is ours."""
-        try:
-            await self._kube.create(resource, job.namespace, body)
-        except AlreadyExists:
-            return await self._taken(job, resource, body)
-        except Invalid as error:
-            return _Setback(refused=str(error), for_good=True)
-        except Forbidden as error:
-            return _Setback(refused=str(error))
+    async def _create_server(self, job: TrainingJob, action: CreateModelServer) -> Setback | None:
+        """It is nobody's child: one that is there already is fine."""
+        body = model_server(job.namespace, action.name, dict(action.spec))
+        with suppress(AlreadyExists):
+            await self._kube.create(MODEL_SERVERS, job.namespace, body)
         return None
-
-    async def _taken(self, job: TrainingJob, resource: Resource, body: dict[str, Any]) -> _Setback | None:
-        name = body["metadata"]["name"]
-        try:
-            found = await self._kube.get(resource, job.namespace, name)
-        except NotFound:
-            return _Setback()
-        owners = reading.mappings(reading.mapping(found.get("metadata")).get("ownerReferences"))
-        if any(owner.get("uid") == job.uid for owner in owners):
-            return None
-        return _Setback(foreign=f"{body['kind']} {name}")
 
 
 def _attempt(job: TrainingJob, number: int) -> Attempt:

@@ -7,11 +7,11 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from trainyard.api.names import API_VERSION, MANAGER_OPERATOR, TRAININGJOB
+from trainyard.api.names import API_VERSION, MANAGER_OPERATOR
+from trainyard.controller.children import Subject, kind_of
 from trainyard.controller.kube import EVENTS, Kube, KubeError
 from trainyard.controller.metrics import Metrics
 from trainyard.core.conditions import clip, format_time
-from trainyard.core.observed import TrainingJob
 from trainyard.core.plan import Note
 
 log = logging.getLogger(__name__)
@@ -30,11 +30,11 @@ class Recorder:
         self._instance = instance
         self._queue: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue(BACKLOG)
 
-    def record(self, job: TrainingJob, note: Note) -> None:
-        """Take a note about a job."""
+    def record(self, about: Subject, note: Note) -> None:
+        """Take a note about an object."""
         due = asyncio.get_running_loop().time() + DELAY
         try:
-            self._queue.put_nowait((due, event_body(job, note, self._instance, datetime.now(UTC))))
+            self._queue.put_nowait((due, event_body(about, note, self._instance, datetime.now(UTC))))
         except asyncio.QueueFull:
             self._metrics.events_dropped.inc()
 
@@ -50,19 +50,19 @@ class Recorder:
                 log.warning("an Event could not be recorded: %s", error)
 
 
-def event_body(job: TrainingJob, note: Note, instance: str, now: datetime) -> dict[str, Any]:
-    """Render an Event about a TrainingJob."""
+def event_body(about: Subject, note: Note, instance: str, now: datetime) -> dict[str, Any]:
+    """Render an Event about an object."""
     when = format_time(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{job.name}.", "namespace": job.namespace},
+        "metadata": {"generateName": f"{about.name}.", "namespace": about.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
-            "kind": TRAININGJOB.kind,
-            "namespace": job.namespace,
-            "name": job.name,
-            "uid": job.uid,
+            "kind": kind_of(about).kind,
+            "namespace": about.namespace,
+            "name": about.name,
+            "uid": about.uid,
         },
         "reason": note.reason,
         "message": clip(note.message),

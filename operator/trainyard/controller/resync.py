@@ -7,8 +7,10 @@ import logging
 import random
 from collections.abc import Callable
 
-from trainyard.controller.kube import PODS, TRAINING_JOBS, Kube, KubeError
+from trainyard.api.names import MODELSERVER
+from trainyard.controller.kube import MODEL_SERVERS, PODS, TRAINING_JOBS, Kube, KubeError
 from trainyard.controller.metrics import Metrics
+from trainyard.controller.promotions import Promotions, promotion_of
 from trainyard.controller.watched import Key, Pods, key_of, owner_key
 from trainyard.core import reading
 from trainyard.core.observed import Pod
@@ -26,12 +28,14 @@ class Resync:
         kube: Kube,
         namespaces: tuple[str, ...],
         pods: Pods,
+        promotions: Promotions,
         metrics: Metrics,
         add: Callable[[Key], None],
     ) -> None:
         self._kube = kube
         self._namespaces = namespaces or ("",)
         self._pods = pods
+        self._promotions = promotions
         self._metrics = metrics
         self._add = add
         self._known: set[Key] = set()
@@ -47,8 +51,15 @@ class Resync:
                 state = reading.text(job.status.get("state"))
                 cause = reading.text(reading.mapping(job.status.get("lastFailure")).get("cause"))
                 self._metrics.jobs.seen(key, state or "Pending", cause if state == "Failed" else "")
-                if state not in {"Succeeded", "Failed"} or read_policy(job.spec).ttl_seconds is not None:
+                promotion = promotion_of(body)
+                self._promotions.see(key, promotion)
+                over = state in {"Succeeded", "Failed"} and promotion is None
+                if not over or read_policy(job.spec).ttl_seconds is not None:
                     self._add(key)
+            async for body in self._kube.list(MODEL_SERVERS, namespace):
+                key = key_of(body, MODELSERVER)
+                found.add(key)
+                self._add(key)
         for key in self._known - found:
             self._add(key)
         self._known = found

@@ -18,7 +18,7 @@ import kopf
 from trainyard.controller.handlers import Sink, build_registry
 from trainyard.controller.metrics import Metrics
 from trainyard.controller.settings import Settings
-from trainyard.render.labels import TRAINING_SELECTOR
+from trainyard.render.labels import SELECTOR, SERVING_SELECTOR, TRAINING_SELECTOR
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = 70
     settings.watching.server_timeout = 600
     settings.queueing.worker_limit = None
-    settings.watching.label_selectors["batch", "v1", "jobs"] = TRAINING_SELECTOR
+    settings.watching.label_selectors["batch", "v1", "jobs"] = SELECTOR
+    settings.watching.label_selectors["apps", "v1", "deployments"] = SERVING_SELECTOR
     settings.watching.label_selectors["", "v1", "pods"] = TRAINING_SELECTOR
     return settings

@@ -11,7 +11,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from trainyard.api.names import TRAININGJOB
+from trainyard.api.names import MODELSERVER, TRAININGJOB, Kind
 from trainyard.core import reading
 from trainyard.core.observed import Pod
 
@@ -29,17 +29,20 @@ class Key:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def key_of(body: Mapping[str, Any]) -> Key:
-    """The key of a TrainingJob."""
+def key_of(body: Mapping[str, Any], kind: Kind = TRAININGJOB) -> Key:
+    """The key of an object of ours."""
     meta = reading.mapping(body.get("metadata"))
-    return Key(TRAININGJOB.kind, reading.text(meta.get("namespace")), reading.text(meta.get("name")))
+    return Key(kind.kind, reading.text(meta.get("namespace")), reading.text(meta.get("name")))
 
 
 def owner_key(body: Mapping[str, Any]) -> Key | None:
-    """The key of the TrainingJob that a child's label names."""
+    """The key of the object that a child's label names."""
     meta = reading.mapping(body.get("metadata"))
-    name = reading.text(reading.mapping(meta.get("labels")).get(TRAININGJOB.label))
-    return Key(TRAININGJOB.kind, reading.text(meta.get("namespace")), name) if name else None
+    labels = reading.mapping(meta.get("labels"))
+    for kind in (TRAININGJOB, MODELSERVER):
+        if name := reading.text(labels.get(kind.label)):
+            return Key(kind.kind, reading.text(meta.get("namespace")), name)
+    return None
 
 
 class Pods:
@@ -107,6 +110,27 @@ def training_job_digest(body: Mapping[str, Any]) -> Hashable:
         bool(meta.get("deletionTimestamp")),
         progress.get("attempt"),
     )
+
+
+def model_server_digest(body: Mapping[str, Any]) -> Hashable:
+    """What matters of a ModelServer to itself: spec and deletion; not our own writes."""
+    meta = reading.mapping(body.get("metadata"))
+    return (meta.get("uid"), meta.get("generation"), bool(meta.get("deletionTimestamp")))
+
+
+def deployment_digest(body: Mapping[str, Any]) -> Hashable:
+    """What matters of a Deployment: whether it was touched, how far it is, and what it complains of."""
+    meta, status = reading.mapping(body.get("metadata")), reading.mapping(body.get("status"))
+    counts = tuple(reading.whole(status.get(f"{kind}eplicas")) for kind in ("r", "updatedR", "readyR"))
+    available = reading.whole(status.get("availableReplicas"))
+    complaints = frozenset(
+        (reading.text(c.get("type")), reading.text(c.get("status")), reading.text(c.get("reason")))
+        for c in reading.mappings(status.get("conditions"))
+    )
+    labels = frozenset((str(k), str(v)) for k, v in reading.mapping(meta.get("labels")).items())
+    seen = reading.whole(status.get("observedGeneration"))
+    where = (meta.get("uid"), meta.get("generation"), bool(meta.get("deletionTimestamp")))
+    return (where, seen, counts, available, complaints, labels)
 
 
 def job_digest(body: Mapping[str, Any]) -> Hashable:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainyard.api.names import API_VERSION, LABEL_ATTEMPT, LABEL_MANAGED_BY, MANAGED_BY, TRAININGJOB
+from trainyard.api.names import (
+    API_VERSION,
+    LABEL_ATTEMPT,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+    MODELSERVER,
+    TRAININGJOB,
+    Kind,
+)
 
 SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 """Everything that this operator creates."""
 TRAINING_SELECTOR = f"{SELECTOR},{TRAININGJOB.label}"
 """Children of TrainingJobs."""
+SERVING_SELECTOR = f"{SELECTOR},{MODELSERVER.label}"
+"""Children of ModelServers."""
+SERVER, VERIFY = "server", "verify"
+"""What a child of a ModelServer is there for."""
 
 
 def attempt_labels(job: str, attempt: int) -> dict[str, str]:
@@ -22,12 +35,12 @@ def selector(job: str) -> str:
     return f"{SELECTOR},{TRAININGJOB.label}={job}"
 
 
-def owner(job: str, uid: str) -> dict[str, Any]:
-    """The reference that makes garbage collection remove a child with its TrainingJob."""
+def owner(name: str, uid: str, kind: Kind = TRAININGJOB) -> dict[str, Any]:
+    """The reference that makes garbage collection remove a child with the object that owns it."""
     return {
         "apiVersion": API_VERSION,
-        "kind": TRAININGJOB.kind,
-        "name": job,
+        "kind": kind.kind,
+        "name": name,
         "uid": uid,
         "controller": True,
         "blockOwnerDeletion": False,
@@ -53,3 +66,14 @@ def repair(job: str, uid: str, attempt: int, child_uid: str) -> dict[str, Any]:
             "ownerReferences": [owner(job, uid)],
         }
     }
+
+
+def serving_labels(server: str, component: str) -> dict[str, str]:
+    """Labels of a ModelServer's children, pods included; those of a verify Job must not match the Service."""
+    return {LABEL_MANAGED_BY: MANAGED_BY, MODELSERVER.label: server, LABEL_COMPONENT: component}
+
+
+def serving_selector(server: str, component: str = "") -> str:
+    """Selector of one sort of children of a ModelServer, or of all."""
+    mine = f"{SELECTOR},{MODELSERVER.label}={server}"
+    return f"{mine},{LABEL_COMPONENT}={component}" if component else mine

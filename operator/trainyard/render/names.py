@@ -14,3 +14,21 @@ def attempt_name(job: str, attempt: int) -> str:
     'adult-tj-a2'
     """
     return f"{job}-tj-a{attempt}"
+
+
+def deployment_name(server: str) -> str:
+    """Name of a ModelServer's Deployment.
+
+    >>> deployment_name("adult-income")
+    'adult-income-ms'
+    """
+    return f"{server}-ms"
+
+
+def verify_name(server: str, version: str, number: int) -> str:
+    """Name of the Job that verifies a version of a ModelServer; the number tells its tries apart.
+
+    >>> verify_name("adult-income", "7", 3)
+    'adult-income-ms-v7-3'
+    """
+    return f"{server}-ms-v{version}-{number}"

@@ -26,22 +26,14 @@ from trainyard.core.reading import mapping, mappings, text, whole
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.labels import attempt_labels
 from trainyard.render.names import attempt_name
+from trainyard.render.restricted import container_security, placement, pod_security
 
-USER = 10001
 GRACE_SECONDS = 60
 TOKEN_SECONDS = 3600
 DEFAULT_REQUESTS = {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "1Gi"}
 DEFAULT_LIMITS = {"memory": DEFAULT_MEMORY, "ephemeral-storage": "10Gi"}
 SHARED_MEMORY = "1Gi"
 SCRATCH, WORK = "2Gi", "8Gi"
-_PLACEMENT = (
-    "nodeSelector",
-    "affinity",
-    "topologySpreadConstraints",
-    "priorityClassName",
-    "runtimeClassName",
-    "imagePullSecrets",
-)
 _UNREACHABLE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
@@ -54,21 +46,12 @@ def pod_template(attempt: Attempt, install: Installation) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [_container(attempt, install, extra)],
         "volumes": _volumes(attempt, extra),
         "tolerations": _tolerations(attempt, extra),
+        **placement(extra),
     }
-    for field in _PLACEMENT:
-        if extra.get(field):
-            spec[field] = extra[field]
     if attempt.excluded_nodes:
         spec["affinity"] = _avoiding(mapping(spec.get("affinity")), attempt.excluded_nodes)
     if account := text(compute.get("serviceAccountName")):
@@ -103,13 +86,7 @@ def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]
         "volumeMounts": _mounts(attempt, extra),
         "terminationMessagePath": TERMINATION_LOG,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": container_security(),
     }
     if custom.get("command"):
         container["command"] = custom["command"]
