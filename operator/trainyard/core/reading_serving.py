@@ -23,6 +23,7 @@ from trainyard.core.serving_observed import (
     ServerFacts,
     VerifyFacts,
 )
+from trainyard.core.standing import Standing, Wish
 from trainyard.core.tags import parse_version
 
 _SOURCES = ("version", "promotions", "follow")
@@ -80,7 +81,9 @@ def offer(body: Mapping[str, Any], model: str) -> OfferFacts | None:
     if wish.get("model") != model or promotion.get("state") not in _OFFERED or version is None:
         return None
     name = text(meta.get("name"))
-    return OfferFacts(version, f"TrainingJob/{name}", clip(text(promotion.get("message"))))
+    wished = Wish.read(mapping(body.get("spec")))
+    figures = Standing.parse(promotion).numbers(wished) if wished is not None else ""
+    return OfferFacts(version, f"TrainingJob/{name}", figures)
 
 
 def deployment(body: Mapping[str, Any], *, in_order: bool, trouble: str = "") -> DeploymentFacts:
