@@ -102,36 +102,37 @@ class Registry:
         )
 
     def _answered(self, model: str, facts: RegistryFacts | None, error: str) -> None:
-        entry = self._entry(model)
-        entry.asked = False
-        entry.facts = facts if facts is not None else replace(entry.facts or RegistryFacts(), error=error)
-        self._tell(entry)
+        self._entry(model).asked = False
+        self._learned(model, facts, error)
 
-    def _tell(self, entry: _Entry) -> None:
+    def _learned(self, model: str, facts: RegistryFacts | None, error: str) -> None:
+        """Keep what was learned; an error stands beside the last good answer until the next one."""
+        entry = self._entry(model)
+        entry.facts = facts if facts is not None else replace(entry.facts or RegistryFacts(), error=error)
         entry.at = self._loop.time()
-        waiting, entry.waiting = entry.waiting, set()
-        entry.unread |= waiting
-        for key in waiting:
+        entry.unread, entry.waiting = entry.waiting, set()
+        for key in entry.unread:
             self._add(key)
 
     def _change(self, key: Key, verb: str, model: str, call: Callable[[], None]) -> None:
+        """Post a change and the question what is there after it: nobody decides on facts from before."""
         if key in self._busy:
             return
         self._busy.add(key)
-        self._post(verb, call, lambda _, error: self._changed(key, model, error))
+        self._post(
+            verb,
+            lambda: self._done(call, model),
+            lambda facts, error: self._changed(key, model, facts, error),
+        )
 
-    def _changed(self, key: Key, model: str, error: str) -> None:
-        """What was known before a change is never shown after it; a refusal is told until the next answer."""
+    def _done(self, call: Callable[[], None], model: str) -> RegistryFacts:
+        call()
+        return self._client.read(model)
+
+    def _changed(self, key: Key, model: str, facts: RegistryFacts | None, error: str) -> None:
         self._busy.discard(key)
-        entry = self._entry(model)
-        if error:
-            entry.facts = replace(entry.facts or RegistryFacts(), error=error)
-            entry.waiting.add(key)
-            self._tell(entry)
-        else:
-            entry.facts = None
-            entry.unread.clear()
-            self._add(key)
+        self._entry(model).waiting.add(key)
+        self._learned(model, facts, error)
 
     def _post(self, verb: str, call: Callable[[], T], done: Callable[[T | None, str], None]) -> None:
         if self._thread is None:

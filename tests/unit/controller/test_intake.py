@@ -8,8 +8,9 @@ from copy import deepcopy
 from typing import Any
 
 from trainyard.controller.intake import Intake
+from trainyard.controller.promotions import Promotions
 from trainyard.controller.watched import Key, Pods
-from trainyard.render.labels import attempt_labels
+from trainyard.render.labels import SERVER, VERIFY, attempt_labels, serving_labels
 
 KEY = Key("TrainingJob", "ns", "adult")
 CR: dict[str, Any] = {
@@ -29,6 +30,11 @@ POD: dict[str, Any] = {
     },
     "status": {"phase": "Pending"},
 }
+SERVER_KEY = Key("ModelServer", "ns", "income")
+SERVER_CR: dict[str, Any] = {
+    "metadata": {"name": "income", "namespace": "ns", "uid": "s", "generation": 1},
+    "spec": {"model": "income", "source": {"promotions": {}}},
+}
 
 
 def adds(feed: Callable[[Intake], None]) -> tuple[list[Key], Pods]:
@@ -37,7 +43,7 @@ def adds(feed: Callable[[Intake], None]) -> tuple[list[Key], Pods]:
     pods = Pods()
 
     async def main() -> None:
-        feed(Intake(asyncio.get_running_loop(), pods, found.append))
+        feed(Intake(asyncio.get_running_loop(), pods, Promotions(), found.append))
         await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -119,3 +125,63 @@ def test_strangers_make_no_work() -> None:
         adds(lambda intake: (intake.job(stranger, deleted=False), intake.pod(stranger, deleted=False))[0])[0]
         == []
     )
+
+
+def promoted(state: str, version: str = "") -> dict[str, Any]:
+    """The TrainingJob when its promotion is at a state."""
+    done = changed(CR, state="Succeeded", promotion={"state": state, "version": version})
+    return {**done, "spec": {"promotion": {"model": "income"}}}
+
+
+def test_an_offer_is_news_to_its_model_server_once() -> None:
+    def feed(intake: Intake) -> None:
+        intake.training_job(promoted("Evaluating"), deleted=False)
+        intake.training_job(promoted("RollingOut", "3"), deleted=False)
+        intake.training_job(promoted("RollingOut", "3"), deleted=False)
+        intake.training_job(promoted("Promoted", "3"), deleted=False)
+        intake.training_job(promoted("Promoted", "3"), deleted=False)
+
+    keys = adds(feed)[0]
+    assert keys.count(SERVER_KEY) == 3
+    assert keys.count(KEY) == 1
+
+
+def test_what_a_model_server_does_is_news_to_the_jobs_that_wait_for_it() -> None:
+    def served(**status: Any) -> dict[str, Any]:
+        return changed(SERVER_CR, **status)
+
+    def feed(intake: Intake) -> None:
+        intake.training_job(promoted("RollingOut", "3"), deleted=False)
+        intake.model_server(served(), deleted=False)
+        intake.model_server(served(targetVersion="3", replicas=1), deleted=False)
+        intake.model_server(served(targetVersion="3", replicas=2), deleted=False)
+        intake.model_server(served(servingVersion="3"), deleted=False)
+        intake.training_job(promoted("Promoted", "3"), deleted=False)
+        intake.model_server(served(servingVersion="4"), deleted=False)
+
+    keys = adds(feed)[0]
+    assert keys.count(KEY) == 1 + 3
+    # First sight, the offer and its end; own status writes are no news.
+    assert keys.count(SERVER_KEY) == 3
+
+
+def test_a_deployments_progress_makes_work_and_its_heartbeat_none() -> None:
+    deployment = {
+        "metadata": {"name": "income-ms", "namespace": "ns", "labels": serving_labels("income", SERVER)},
+        "status": {"observedGeneration": 1, "replicas": 1},
+    }
+    progressing = {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}
+
+    def feed(intake: Intake) -> None:
+        intake.deployment(deployment, deleted=False)
+        for second in range(3):
+            told = {**progressing, "lastUpdateTime": str(second)}
+            intake.deployment(changed(deployment, conditions=[told]), deleted=False)
+        intake.deployment(changed(deployment, availableReplicas=1), deleted=False)
+
+    assert adds(feed)[0] == [SERVER_KEY] * 3
+
+
+def test_a_verify_job_belongs_to_its_model_server() -> None:
+    job = {"metadata": {"name": "v", "namespace": "ns", "labels": serving_labels("income", VERIFY)}}
+    assert adds(lambda intake: intake.job(job, deleted=False))[0] == [SERVER_KEY]
