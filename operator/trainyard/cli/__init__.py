@@ -1,7 +1,7 @@
 """The `trainyard` command.
 
-Each command lives in a file of its own and is imported when it is called, so that `trainyard operator` loads no
-torch and `trainyard run` loads no Kubernetes client.
+Each command lives in a file of its own and is imported when it is called, so that `trainyard operator` loads
+no torch and `trainyard run` loads no Kubernetes client.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def run(
     file: Annotated[Path, typer.Argument(help="A TrainingJob manifest.", exists=True, dir_okay=False)],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a field, e.g. training.epochs=3; repeatable."),
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field, e.g. training.epochs=3; repeatable."
+        ),
     ] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server or store; default: a SQLite file in this folder.")
@@ -34,6 +36,29 @@ def run(
     from trainyard.cli.run import run as run_command
 
     raise typer.Exit(run_command(file, overrides or [], tracking_uri))
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A package folder, models:/m-..., models:/NAME/VERSION, runs:/RUN or a run's id."
+        ),
+    ],
+    port: Annotated[int, typer.Option(help="Port of the loopback address.", min=1, max=65535)] = 8080,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; default: the SQLite file in this folder.")
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that callers must send.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Serve a model on this machine, as a pod would."""
+    from trainyard.cli.serve import serve as serve_command
+
+    raise typer.Exit(serve_command(model, port, tracking_uri, token_file))
 
 
 @app.command()

@@ -127,6 +127,9 @@ def show_success(console: Console, job: Job, outcome: Outcome, training: float, 
     console.print("[bold]use[/]")
     _command(console, f'import mlflow; mlflow.set_tracking_uri("{uri}")')
     _command(console, f'answers = mlflow.pyfunc.load_model("{outcome.model_uri}").predict(dataframe)')
+    console.print("[bold]serve[/]")
+    where = f" --tracking-uri {uri}" if uri != "sqlite:///mlflow.db" else ""
+    _command(console, f"trainyard serve {outcome.model_uri}{where}")
 
 
 def show_failure(result: Result) -> None:
