@@ -1,4 +1,4 @@
-"""A real MLflow server on loopback, with a store of its own, and models logged the way the trainer logs them."""
+"""A real MLflow server on loopback, with a store of its own, and models logged as the trainer logs them."""
 
 from __future__ import annotations
 

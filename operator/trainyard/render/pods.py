@@ -26,7 +26,7 @@ from trainyard.core.reading import mapping, mappings, text, whole
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.labels import attempt_labels
 from trainyard.render.names import attempt_name
-from trainyard.render.restricted import container_security, placement, pod_security
+from trainyard.render.restricted import CPU_REQUEST, container_security, placement, pod_security
 
 GRACE_SECONDS = 60
 TOKEN_SECONDS = 3600
@@ -101,10 +101,7 @@ def _env(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
     own: list[dict[str, Any]] = [
         {"name": ENV_SPEC, "value": SPEC_FILE},
         {"name": ENV_WORKDIR, "value": WORK_DIR},
-        {
-            "name": "TRAINYARD_CPU_REQUEST_MILLI",
-            "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu", "divisor": "1m"}},
-        },
+        CPU_REQUEST,
     ]
     users = [dict(e) for e in mappings(extra.get("env")) if not text(e.get("name")).startswith("TRAINYARD_")]
     home = [] if any(e.get("name") == "HOME" for e in users) else [{"name": "HOME", "value": "/tmp"}]  # noqa: S108

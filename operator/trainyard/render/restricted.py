@@ -7,6 +7,11 @@ from typing import Any
 
 USER = 10001
 """Owner of what the images and volumes hold."""
+CPU_REQUEST = {
+    "name": "TRAINYARD_CPU_REQUEST_MILLI",
+    "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu", "divisor": "1m"}},
+}
+"""Without a CPU limit the request says how many threads are meant."""
 _PLACEMENT = (
     "nodeSelector",
     "affinity",

@@ -14,7 +14,7 @@ from trainyard.core.reading import mapping, mappings, text
 from trainyard.core.serving_observed import ModelServer, Release
 from trainyard.render.inputs import Installation
 from trainyard.render.labels import serving_labels
-from trainyard.render.restricted import container_security, placement, pod_security
+from trainyard.render.restricted import CPU_REQUEST, container_security, placement, pod_security
 
 MODEL_DIR = "/model"
 TOKENS_DIR = "/var/run/secrets/trainyard-tokens"
@@ -169,7 +169,7 @@ def _base(
 def _env(own: Mapping[str, str], extra: Mapping[str, Any]) -> list[dict[str, Any]]:
     users = [dict(e) for e in mappings(extra.get("env")) if not text(e.get("name")).startswith("TRAINYARD_")]
     home = [] if any(e.get("name") == "HOME" for e in users) else [{"name": "HOME", "value": "/tmp"}]  # noqa: S108
-    return [*({"name": k, "value": v} for k, v in own.items()), *home, *users]
+    return [*({"name": k, "value": v} for k, v in own.items()), CPU_REQUEST, *home, *users]
 
 
 def _volumes(server: ModelServer, extra: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The registry against a real MLflow server: what is asked twice is done once, and no trouble is an exception."""
+"""The registry against a real MLflow server: asked twice is done once, and no trouble is an exception."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_alias_moves_and_moves_back(tracking: TrackingServer, logged: tuple[
 def test_a_model_of_somebody_else_is_left_alone(tracking: TrackingServer, logged: tuple[str, str]) -> None:
     client, model = RegistryClient(tracking.uri), "team-a.foreign"
     tracking.client().create_registered_model(model)
-    with pytest.raises(Refused, match="belongs to nobody that Trainyard knows.*trainyard.modelserver"):
+    with pytest.raises(Refused, match=r"belongs to nobody that Trainyard knows.*trainyard\.modelserver"):
         client.register(_register(logged, "u1", model))
     assert client.read(model).versions == ()
     assert client.read(model).claim == ""
@@ -87,7 +87,7 @@ def test_a_model_of_somebody_else_is_left_alone(tracking: TrackingServer, logged
 
 def test_a_model_that_was_deleted_is_named(tracking: TrackingServer, logged: tuple[str, str]) -> None:
     action = replace(_register(logged, "u9", "team-a.gone"), source="models:/m-0")
-    with pytest.raises(Refused, match="models:/m-0 .* not in MLflow any more: train again"):
+    with pytest.raises(Refused, match=r"models:/m-0 .* not in MLflow any more: train again"):
         RegistryClient(tracking.uri).register(action)
 
 
@@ -95,18 +95,19 @@ class Desk:
     """A registry on a loop, and the keys that it queued."""
 
     def __init__(self, uri: str) -> None:
-        self.queued: list[Key] = []
         self.metrics = Metrics()
-        self.registry = Registry(RegistryClient(uri), self.metrics, self.queued.append)
+        self._queued: dict[Key, asyncio.Event] = {KEY: asyncio.Event(), OTHER: asyncio.Event()}
+        self.registry = Registry(RegistryClient(uri), self.metrics, lambda key: self._queued[key].set())
+
+    async def woken(self, key: Key) -> None:
+        """Wait until the key is queued."""
+        await asyncio.wait_for(self._queued[key].wait(), 30)
+        self._queued[key].clear()
 
     async def answer(self, key: Key = KEY, model: str = MODEL) -> RegistryFacts:
         """Facts as a reconcile gets them: asked, queued, read."""
-        deadline = time.monotonic() + 30
         while (facts := self.registry.facts(key, model)) is None:
-            while key not in self.queued:
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.01)
-            self.queued.clear()
+            await self.woken(key)
         return facts
 
 
@@ -134,15 +135,13 @@ def test_changes_are_posted_and_read_back(tracking: TrackingServer, logged: tupl
         other = desk.registry.facts(OTHER, model)
         assert other is not None
         assert not other.busy
-        while KEY not in desk.queued:
-            await asyncio.sleep(0.01)
+        await desk.woken(KEY)
         made = desk.registry.facts(KEY, model)
         assert made is not None
         assert not made.busy
         assert [v.uid for v in made.versions] == ["u1"]
         desk.registry.move_alias(OTHER, MoveAlias(model, 1))
-        while OTHER not in desk.queued:
-            await asyncio.sleep(0.01)
+        await desk.woken(OTHER)
         moved = desk.registry.facts(KEY, model)
         assert moved is not None
         assert moved.champion == 1
@@ -174,14 +173,12 @@ def test_a_refusal_is_told_until_the_next_answer(
     async def test(desk: Desk) -> None:
         await desk.answer(KEY, model)
         desk.registry.register(KEY, _register(logged, "u1", model))
-        while KEY not in desk.queued:
-            await asyncio.sleep(0.01)
+        await desk.woken(KEY)
         told = desk.registry.facts(KEY, model)
         assert told is not None
         assert "belongs to nobody" in told.error
         assert told.claim == ""
         monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
-        desk.queued.clear()
         assert (await desk.answer(KEY, model)).error == ""
 
     run(tracking.uri, test)
@@ -207,15 +204,21 @@ def test_a_server_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) ->
 
     async def test() -> None:
         queued: list[Key] = []
-        registry = Registry(client, Metrics(), queued.append)
+        both = asyncio.Event()
+
+        def add(key: Key) -> None:
+            queued.append(key)
+            if len(queued) == 2:
+                both.set()
+
+        registry = Registry(client, Metrics(), add)
         started = time.monotonic()
         assert registry.facts(KEY, MODEL) is None
         assert registry.facts(OTHER, MODEL) is None
         assert time.monotonic() - started < 0.5
         assert not queued
         release.set()
-        while not queued:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(both.wait(), 10)
         assert set(queued) == {KEY, OTHER}
         registry.stop()
 

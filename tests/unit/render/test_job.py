@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainyard.api.names import NAME_MAX, RESERVED_ENV
@@ -255,6 +255,7 @@ json_like = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["compute", "data", "model", "runPolicy", "tracking"]), json_like))
 def test_any_spec_renders_to_json(spec: dict[str, Any]) -> None:
     attempt = Attempt("ns", "n", "u", 1, spec)
