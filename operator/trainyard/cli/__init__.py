@@ -1,6 +1,6 @@
 """The `trainyard` command.
 
-Each command lives in a file of its own and is imported when it is called, so that `trainyard operator` loads no
+Each command lives in a file of its own and is imported when it is called: `trainyard operator` loads no
 torch and `trainyard run` loads no Kubernetes client.
 """
 
@@ -24,7 +24,9 @@ def run(
     file: Annotated[Path, typer.Argument(help="A TrainingJob manifest.", exists=True, dir_okay=False)],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a field, e.g. training.epochs=3; repeatable."),
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field, e.g. training.epochs=3; repeatable."
+        ),
     ] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow server or store; default: a SQLite file in this folder.")
