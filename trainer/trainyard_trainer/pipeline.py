@@ -66,7 +66,7 @@ class Pipeline:
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
             self.observer.stage(f"reading {self.job.data.source.uri}")
-            table, notices = load(self.job.data, self.workdir / "data")
+            table, notices = load(self.job.data, self.workdir / "data", self.observer.stage)
             prepared = prepare(table, self.job.data, notices)
             self._note(prepared)
             learner, fitter = assemble(self.job, prepared)

@@ -15,8 +15,6 @@ from trainyard_trainer.pipeline import Outcome, Pipeline
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.stop import StopRequest
 
-UNKNOWN = 1
-
 
 def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> tuple[Result, Outcome]:
     """Train and say how it ended; never raises for an end that can be told."""
