@@ -26,10 +26,9 @@ def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> t
         error = as_job_error(raised)
         if error is None:
             traceback.print_exc(file=sys.stderr)
-            error = JobError(
+            error = Defect(
                 f"{type(raised).__name__}: {raised}", "this is a defect of the trainer; see its log"
             )
-            error.__dict__.update(cause="", exit_code=UNKNOWN)
     error = pipeline.settle(error)
     result = make_result(pipeline.outcome, error)
     told = pipeline.end(error, result.to_message())
