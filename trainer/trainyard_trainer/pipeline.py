@@ -24,7 +24,7 @@ from trainyard_trainer.resolve import Job
 from trainyard_trainer.session import Session
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.tracking import environment
-from trainyard_trainer.tracking.mlflow_run import MlflowRun, translated
+from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun, translated
 from trainyard_trainer.tracking.progress import ProgressReporter
 from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
 
@@ -86,19 +86,19 @@ class Pipeline:
     def _describe(self, run: MlflowRun, prepared: Prepared) -> None:
         """In the tracker's thread: all that is known of the run before its first epoch ends."""
         self.outcome.experiment_id, self.outcome.run_id = run.experiment_id, run.run_id
-        if run.resumed:
+        if run.described:
             return
         run.log_params(self.job.params)
-        run.set_tags(
-            {
-                "trainyard.dataDigest": prepared.data_digest,
-                "trainyard.holdoutDigest": prepared.holdout_digest,
-                "trainyard.rows": str(prepared.table.rows),
-            }
-        )
         source = json.dumps({"uri": self.job.data.source.uri})
         run.log_dataset(
             self.job.name, prepared.data_digest, source, json.dumps(_columns(prepared))[:1_048_000]
+        )
+        run.set_tags(
+            {
+                DATA_DIGEST: prepared.data_digest,
+                "trainyard.holdoutDigest": prepared.holdout_digest,
+                "trainyard.rows": str(prepared.table.rows),
+            }
         )
 
     def _fit(self, fitter: Fitter, store: CheckpointStore) -> None:
@@ -143,7 +143,7 @@ class Pipeline:
         outcome.best_epoch = selection.best_epoch
         outcome.metrics = {**tested, **(selection.best_metrics or {})}
         run = self.tracker.connected()
-        tags = {"trainyard.modelSHA256": outcome.model_sha256, "trainyard.dataDigest": prepared.data_digest}
+        tags = {"trainyard.modelSHA256": outcome.model_sha256, DATA_DIGEST: prepared.data_digest}
         with translated(self.job.identity.uri):
             outcome.model_uri, model_id = log_package(
                 self.workdir / "package", predictor.package, self.job.identity.uri, run.run_id, tags
@@ -173,7 +173,7 @@ class Pipeline:
         status = "FINISHED" if error is None else "KILLED" if isinstance(error, Stopped) else "FAILED"
         try:
             with translated(self.job.identity.uri):
-                run.set_tags({"trainyard.result": result})
+                run.set_tags({RESULT: result})
                 run.end(status)
         except JobError as failure:
             return error or DependencyDown(failure.message, failure.remedy)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainyard.api.states import Cause
 from trainyard.api.wire import Result, ResultData
-from trainyard_trainer.errors import DataError, JobError, OutOfMemory, Temporary
+from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Temporary
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.pipeline import Outcome, Pipeline
 from trainyard_trainer.resolve import Job
