@@ -30,6 +30,7 @@ from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
 
 _CLOSE_SECONDS = 60.0
 _STOP_SECONDS = 40.0
+_SCHEMA_LENGTH = 1_000_000
 
 
 @dataclass(slots=True)
@@ -90,9 +91,7 @@ class Pipeline:
             return
         run.log_params(self.job.params)
         source = json.dumps({"uri": self.job.data.source.uri})
-        run.log_dataset(
-            self.job.name, prepared.data_digest, source, json.dumps(_columns(prepared))[:1_048_000]
-        )
+        run.log_dataset(self.job.name, prepared.data_digest, source, _columns(prepared))
         run.set_tags(
             {
                 DATA_DIGEST: prepared.data_digest,
@@ -180,10 +179,11 @@ class Pipeline:
         return error
 
 
-def _columns(prepared: Prepared) -> dict[str, object]:
-    """The schema as MLflow shows it for a data set."""
+def _columns(prepared: Prepared) -> str:
+    """The schema as MLflow shows it for a data set; nothing where it would be too long for MLflow."""
     columns = [
         {"name": c.name, "type": "double" if c.role == "numeric" else "string"}
         for c in prepared.schema.columns
     ]
-    return {"mlflow_colspec": columns}
+    text = json.dumps({"mlflow_colspec": columns})
+    return text if len(text) < _SCHEMA_LENGTH else "{}"
