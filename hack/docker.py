@@ -142,6 +142,7 @@ def sweep() -> None:
     state = state_dir()
     for stale in (pid_file(), socket(), state / "exec/containerd/containerd.pid"):
         stale.unlink(missing_ok=True)
+    network.cut_cables()
     mountinfo = Path("/proc/self/mountinfo").read_text()
     for point in host.mounts_below(mountinfo, [state]):
         shell.output(["umount", "-l", point])
