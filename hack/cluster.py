@@ -174,3 +174,4 @@ def down() -> None:
     if node_state() is not None:
         delete()
     shell.output(["docker", "network", "rm", "kind"])
+    docker.pull_memory().unlink(missing_ok=True)
