@@ -189,7 +189,7 @@ def pull_memory() -> Path:
 
 
 def can_pull() -> bool:
-    """Tell whether images can be pulled; the answer holds until `down`, so that a cluster stays of one kind."""
+    """Tell whether images can be pulled; the answer holds until `down`: a cluster stays of one kind."""
     memory = pull_memory()
     if memory.exists():
         return memory.read_text() == "yes"
