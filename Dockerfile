@@ -38,12 +38,13 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/trainyard &
 
 FROM base AS operator
 COPY --from=operator-dependencies /opt/venv /opt/venv
-COPY --from=code /opt/trainyard/trainyard /opt/trainyard/trainyard
-COPY --from=code /opt/bin /opt/bin
+# Settings before code: the classic builder makes a container for each line after a changed layer.
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["trainyard"]
 CMD ["operator"]
+COPY --from=code /opt/trainyard/trainyard /opt/trainyard/trainyard
+COPY --from=code /opt/bin /opt/bin
 
 # torch with its CUDA libraries, cut into parts of like size that are compressed and moved side by side.
 FROM installer AS torch
@@ -68,9 +69,9 @@ COPY --from=torch /parts/3 /
 COPY --from=torch /parts/4 /
 COPY --from=torch /parts/5 /
 COPY --from=trainer-dependencies /opt/venv /opt/venv
-COPY --from=code /opt/trainyard /opt/trainyard
-COPY --from=code /opt/bin /opt/bin
 ENV TRAINYARD_WORKDIR=/var/lib/trainyard
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["python", "-m", "trainyard_trainer"]
+COPY --from=code /opt/trainyard /opt/trainyard
+COPY --from=code /opt/bin /opt/bin

@@ -1,7 +1,9 @@
 """The kind cluster: created, brought back after its processes were lost, or made anew."""
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 from hack import docker, nodeimage, registry, shell, tools
 from hack.versions import BUILD, CLUSTER, KUBECONFIG, NODE, REGISTRY, ROOT, digest_of, state_dir
@@ -52,10 +54,22 @@ def healthy() -> bool:
     ready = kubectl("get", "node", NODE, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
     if ready != "True":
         return False
-    dns = kubectl(
-        "-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}"
+    started = shell.output(["docker", "container", "inspect", "-f", "{{.State.StartedAt}}", NODE])
+    pods = kubectl("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "json")
+    return bool(started and pods and serves_since(json.loads(pods), started))
+
+
+def serves_since(pods: dict[str, Any], node_started: str) -> bool:
+    """Tell whether a pod is ready whose container is younger than the node's.
+
+    After a restart the API server goes on telling what it knew before, until kubelet reports anew.
+    """
+    return any(
+        container["ready"]
+        and container["state"].get("running", {}).get("startedAt", "")[:19] >= node_started[:19]
+        for pod in pods["items"]
+        for container in pod["status"].get("containerStatuses", [])
     )
-    return bool(dns and dns != "0")
 
 
 def wait(seconds: float) -> bool:
@@ -160,3 +174,4 @@ def down() -> None:
     if node_state() is not None:
         delete()
     shell.output(["docker", "network", "rm", "kind"])
+    docker.pull_memory().unlink(missing_ok=True)

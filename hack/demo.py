@@ -90,7 +90,7 @@ def report(job: dict[str, Any]) -> None:
         curve = history(run["runID"], name)
         if len(curve) < 2:
             raise shell.ToolError(f"MLflow has {len(curve)} values of {name} for run {run['runID']}")
-        say(f"  {name:<12} {curve[0]:.3f} {sparkline(curve)} {curve[-1]:.3f}  ({len(curve)} epochs)")
+        say(f"  {name:<12} {curve[0]:.3f} {sparkline(curve)} {curve[-1]:.3f}  ({len(curve)} points)")
     say("\nthe run with its curves, in the cluster's MLflow; open:")
     say(f"  {deploy.MLFLOW_URL}/#/experiments/{run['experimentID']}/runs/{run['runID']}")
     say(f'look around:  eval "$(python3 -m hack env)"; kubectl -n {NAMESPACE} describe tj {JOB}')

@@ -1,6 +1,5 @@
 """Find a Docker daemon, or start one of our own with every path apart from the host's."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from hack.versions import PULLED_PYTHON_BASE, state_dir
 
 START_TIMEOUT_S = 40.0
 PULL_ANSWER_S = 20.0
-PULL_MEMORY_S = 86400.0
 
 
 def socket() -> Path:
@@ -63,6 +61,7 @@ def ensure() -> None:
     if adopt():
         return
     host.apt_install({"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2"})
+    host.apt_install({"docker": "docker-cli"})  # a part of docker.io until Debian 12
     with shell.stage("dockerd", "start a Docker daemon"):
         start()
     os.environ["DOCKER_HOST"] = own_host()
@@ -100,7 +99,8 @@ def install_shim() -> Path:
     """Write the OCI shim with a shebang of this very Python."""
     shim = state_dir() / "weaker-runc"
     source = Path(__file__).with_name("ocishim.py").read_text()
-    shim.write_text(f"#!{sys.executable} -IS\n{source}")
+    # Not a virtual environment's link: the daemon may outlive the clone that holds it.
+    shim.write_text(f"#!{Path(sys.executable).resolve()} -IS\n{source}")
     shim.chmod(0o755)
     return shim
 
@@ -142,6 +142,7 @@ def sweep() -> None:
     state = state_dir()
     for stale in (pid_file(), socket(), state / "exec/containerd/containerd.pid"):
         stale.unlink(missing_ok=True)
+    network.cut_cables()
     mountinfo = Path("/proc/self/mountinfo").read_text()
     for point in host.mounts_below(mountinfo, [state]):
         shell.output(["umount", "-l", point])
@@ -182,19 +183,20 @@ def remove_cgroups() -> None:
                 continue
 
 
+def pull_memory() -> Path:
+    """Return the file that remembers whether images can be pulled."""
+    return state_dir() / "can-pull"
+
+
 def can_pull() -> bool:
-    """Tell whether images can be pulled; the answer is remembered for a day."""
-    memory = state_dir() / "pull.json"
-    try:
-        known = json.loads(memory.read_text())
-        if time.time() - known["at"] < PULL_MEMORY_S:
-            return bool(known["ok"])
-    except (OSError, ValueError, KeyError):
-        pass
+    """Tell whether images can be pulled; the answer holds until `down`: a cluster stays of one kind."""
+    memory = pull_memory()
+    if memory.exists():
+        return memory.read_text() == "yes"
     question = ["docker", "manifest", "inspect", PULLED_PYTHON_BASE]
     ok = shell.output(question, timeout=PULL_ANSWER_S) is not None
     memory.parent.mkdir(parents=True, exist_ok=True)
-    memory.write_text(json.dumps({"ok": ok, "at": time.time()}))
+    memory.write_text("yes" if ok else "no")
     return ok
 
 

@@ -69,10 +69,27 @@ def bridges() -> set[str]:
     return bridges_of(shell.output(["ip", "-brief", "link"]) or "")
 
 
+def our_bridges() -> list[str]:
+    """Return the bridges that came since `host.remember`."""
+    known = host.recall().get("bridges")
+    return sorted(bridges() - set(known if isinstance(known, list) else [])) if host.recall() else []
+
+
+def cut_cables() -> None:
+    """Remove what is still plugged into our bridges.
+
+    The kernel takes its time to clear a killed container's network: for a minute or more its ghost goes on
+    answering at the address that the container gets again, and refuses every connection.
+    """
+    for bridge in our_bridges():
+        listed = shell.output(["ip", "-brief", "link", "show", "master", bridge]) or ""
+        for line in listed.splitlines():
+            shell.output(["ip", "link", "del", line.split()[0].split("@")[0]])
+
+
 def undo() -> None:
     """Remove what came since `host.remember`: Docker's rules, chains and bridges, and FORWARD's policy."""
-    known = host.recall().get("bridges")
-    ours = sorted(bridges() - set(known if isinstance(known, list) else []))
+    ours = our_bridges()
     for program in ("iptables", "ip6tables"):
         for table in TABLES:
             for words in undo_plan(rules_of(table, program), ours):

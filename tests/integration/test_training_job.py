@@ -83,7 +83,7 @@ def test_the_package_predicts_in_a_process_that_has_no_trainyard(
 
 def test_regression_on_a_mounted_csv(namespace: Namespace) -> None:
     lines = [f"{i},{i % 7},{3 * i + (i % 7)}" for i in range(400)]
-    files, job = mounted_csv("line", "\n".join(["a,b,y", *lines]), target="y", task="Regression")
+    files, job = mounted_csv("line", "\n".join(["a,b,c", *lines]), target="c", task="Regression")
     namespace.apply(files, job)
     end = namespace.finished("line")
     assert end["state"] == "Succeeded", end

@@ -51,3 +51,9 @@ def test_the_command_line_starts_without_heavy_imports(part: str) -> None:
     code = f"import sys, {part}; print([m for m in {heavy.split(',')!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_shows_the_example_as_it_is() -> None:
+    example = (ROOT / "examples" / "breast-cancer-tabnet.yaml").read_text()
+    body = "".join(line for line in example.splitlines(keepends=True) if not line.startswith("#"))
+    assert f"```yaml\n{body}```" in (ROOT / "README.md").read_text()

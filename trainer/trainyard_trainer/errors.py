@@ -62,6 +62,12 @@ class OutOfMemory(JobError):  # noqa: N818
     cause, exit_code = "OOMKilled", 137
 
 
+class Defect(JobError):  # noqa: N818
+    """Ours: an error that nothing above explains. Its cause stays open, and the operator may try again."""
+
+    cause, exit_code = "", 1
+
+
 def closest(name: str, names: list[str]) -> str:
     """A hint at what was probably meant, or else what there is."""
     if match := get_close_matches(name, names, n=1, cutoff=0.6):

@@ -24,12 +24,13 @@ from trainyard_trainer.resolve import Job
 from trainyard_trainer.session import Session
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.tracking import environment
-from trainyard_trainer.tracking.mlflow_run import MlflowRun, translated
+from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun, translated
 from trainyard_trainer.tracking.progress import ProgressReporter
 from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
 
 _CLOSE_SECONDS = 60.0
 _STOP_SECONDS = 40.0
+_SCHEMA_LENGTH = 1_000_000
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Pipeline:
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
             self.observer.stage(f"reading {self.job.data.source.uri}")
-            table, notices = load(self.job.data, self.workdir / "data")
+            table, notices = load(self.job.data, self.workdir / "data", self.observer.stage)
             prepared = prepare(table, self.job.data, notices)
             self._note(prepared)
             learner, fitter = assemble(self.job, prepared)
@@ -86,19 +87,17 @@ class Pipeline:
     def _describe(self, run: MlflowRun, prepared: Prepared) -> None:
         """In the tracker's thread: all that is known of the run before its first epoch ends."""
         self.outcome.experiment_id, self.outcome.run_id = run.experiment_id, run.run_id
-        if run.resumed:
+        if run.described:
             return
         run.log_params(self.job.params)
+        source = json.dumps({"uri": self.job.data.source.uri})
+        run.log_dataset(self.job.name, prepared.data_digest, source, _columns(prepared))
         run.set_tags(
             {
-                "trainyard.dataDigest": prepared.data_digest,
+                DATA_DIGEST: prepared.data_digest,
                 "trainyard.holdoutDigest": prepared.holdout_digest,
                 "trainyard.rows": str(prepared.table.rows),
             }
-        )
-        source = json.dumps({"uri": self.job.data.source.uri})
-        run.log_dataset(
-            self.job.name, prepared.data_digest, source, json.dumps(_columns(prepared))[:1_048_000]
         )
 
     def _fit(self, fitter: Fitter, store: CheckpointStore) -> None:
@@ -143,7 +142,7 @@ class Pipeline:
         outcome.best_epoch = selection.best_epoch
         outcome.metrics = {**tested, **(selection.best_metrics or {})}
         run = self.tracker.connected()
-        tags = {"trainyard.modelSHA256": outcome.model_sha256, "trainyard.dataDigest": prepared.data_digest}
+        tags = {"trainyard.modelSHA256": outcome.model_sha256, DATA_DIGEST: prepared.data_digest}
         with translated(self.job.identity.uri):
             outcome.model_uri, model_id = log_package(
                 self.workdir / "package", predictor.package, self.job.identity.uri, run.run_id, tags
@@ -173,17 +172,18 @@ class Pipeline:
         status = "FINISHED" if error is None else "KILLED" if isinstance(error, Stopped) else "FAILED"
         try:
             with translated(self.job.identity.uri):
-                run.set_tags({"trainyard.result": result})
+                run.set_tags({RESULT: result})
                 run.end(status)
         except JobError as failure:
             return error or DependencyDown(failure.message, failure.remedy)
         return error
 
 
-def _columns(prepared: Prepared) -> dict[str, object]:
-    """The schema as MLflow shows it for a data set."""
+def _columns(prepared: Prepared) -> str:
+    """The schema as MLflow shows it for a data set; nothing where it would be too long for MLflow."""
     columns = [
         {"name": c.name, "type": "double" if c.role == "numeric" else "string"}
         for c in prepared.schema.columns
     ]
-    return {"mlflow_colspec": columns}
+    text = json.dumps({"mlflow_colspec": columns})
+    return text if len(text) < _SCHEMA_LENGTH else "{}"

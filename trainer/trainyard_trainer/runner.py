@@ -9,13 +9,11 @@ from pathlib import Path
 
 from trainyard.api.states import Cause
 from trainyard.api.wire import Result, ResultData
-from trainyard_trainer.errors import DataError, JobError, OutOfMemory, Temporary
+from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Temporary
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.pipeline import Outcome, Pipeline
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.stop import StopRequest
-
-UNKNOWN = 1
 
 
 def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> tuple[Result, Outcome]:
@@ -28,10 +26,9 @@ def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> t
         error = as_job_error(raised)
         if error is None:
             traceback.print_exc(file=sys.stderr)
-            error = JobError(
+            error = Defect(
                 f"{type(raised).__name__}: {raised}", "this is a defect of the trainer; see its log"
             )
-            error.__dict__.update(cause="", exit_code=UNKNOWN)
     error = pipeline.settle(error)
     result = make_result(pipeline.outcome, error)
     told = pipeline.end(error, result.to_message())

@@ -89,3 +89,15 @@ def test_stages_are_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with shell.stage(name, name):
             pass
     assert [entry["stage"] for entry in json.loads((tmp_path / "stages.json").read_text())] == ["one", "two"]
+
+
+def test_a_restarted_node_is_healthy_only_by_what_was_reported_since() -> None:
+    def pods(ready: bool, started: str) -> dict[str, object]:
+        status = {"ready": ready, "state": {"running": {"startedAt": started}}}
+        return {"items": [{"status": {}}, {"status": {"containerStatuses": [status]}}]}
+
+    node_started = "2026-01-01T10:00:30.123456789Z"
+    assert cluster.serves_since(pods(True, "2026-01-01T10:00:41Z"), node_started)
+    assert not cluster.serves_since(pods(True, "2026-01-01T09:00:00Z"), node_started)
+    assert not cluster.serves_since(pods(False, "2026-01-01T10:00:41Z"), node_started)
+    assert not cluster.serves_since({"items": []}, node_started)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from trainyard_trainer.data import memory
 from trainyard_trainer.data.prepare import Prepared, load, prepare
 from trainyard_trainer.data.settings import ColumnSettings, DataSettings, SourceSettings, SplitSettings
-from trainyard_trainer.errors import DataError, InvalidSpec, JobError
+from trainyard_trainer.errors import DataError, DependencyDown, InvalidSpec, JobError
 
 RNG = np.random.default_rng(0)
 ROWS = 200
@@ -177,6 +181,53 @@ def test_sources_that_cannot_be(
         load(DataSettings(source), tmp_path)
 
 
+class Host(BaseHTTPRequestHandler):
+    """Fails once, then answers by path."""
+
+    failed: ClassVar[set[str]] = set()
+
+    def do_GET(self) -> None:
+        """200, or the status that the path names."""
+        if self.path == "/once.csv" and not self.failed:
+            self.failed.add(self.path)
+            self.send_error(503)
+        elif self.path.startswith("/status/"):
+            self.send_error(int(self.path.rsplit("/", 1)[1]))
+        else:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"a,y\n1,0\n2,1\n")
+
+    def log_message(self, *args: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_download_survives_a_hiccup(host: str, tmp_path: Path) -> None:
+    assert load(DataSettings(SourceSettings(f"{host}/once.csv")), tmp_path)[0].rows == 2
+    assert Host.failed == {"/once.csv"}
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 65), (403, 77), (401, 77)])
+def test_a_host_that_refuses(status: int, code: int, host: str, tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=f"answers {status}") as caught:
+        load(DataSettings(SourceSettings(f"{host}/status/{status}")), tmp_path)
+    assert caught.value.exit_code == code
+
+
+def test_a_host_that_stays_broken(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainyard_trainer.data.source.RETRY_SECONDS", 0.1)
+    with pytest.raises(DependencyDown, match="cannot be fetched: 500"):
+        load(DataSettings(SourceSettings(f"{host}/status/500")), tmp_path)
+
+
 def test_the_pin(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("a,y\n1,0\n2,1\n")
@@ -191,7 +242,8 @@ def test_memory_is_stated_with_both_numbers(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text(str(512 * 2**20))
     limit = memory.limit_bytes(tmp_path)
     assert limit == 512 * 2**20
-    memory.check(300 * 2**20, limit, "x.csv")
+    said = memory.check(300 * 2**20, limit, "x.csv")
+    assert said == "x.csv needs up to 300.0 MiB of memory, of 512.0 MiB"
     with pytest.raises(DataError, match=r"x.csv needs about 2\.0 GiB .* has 512\.0 MiB"):
         memory.check(2 * 2**30, limit, "x.csv")
 

@@ -184,6 +184,33 @@ def test_a_refusing_mlflow_is_not_allowed(tmp_path: Path) -> None:
     assert (result.exit_code, result.cause) == (77, "NotAllowed")
 
 
+@pytest.mark.parametrize(
+    ("raised", "cause", "code"),
+    [
+        (MemoryError(), "OOMKilled", 137),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            "OOMKilled",
+            137,
+        ),
+        (OSError(28, "No space left on device", "/tmp/x"), "Temporary", 75),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), "DataError", 65),
+        (KeyError("a defect"), None, 1),
+    ],
+)
+def test_errors_of_libraries_have_causes_too(
+    raised: Exception, cause: str | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("trainyard_trainer.pipeline.load", fail)
+    result, _ = run_job(job("sqlite:///unused", tmp_path), tmp_path / "w", Quiet(), StopRequest())
+    assert (result.cause, result.exit_code) == (cause, code)
+    assert result.message
+    assert result.remedy
+
+
 def test_the_result_fits_however_long_the_message() -> None:
     from trainyard_trainer.errors import DataError
     from trainyard_trainer.pipeline import Outcome

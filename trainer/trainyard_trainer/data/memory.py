@@ -39,8 +39,8 @@ def need_bytes(path: Path, parquet: bool) -> int:
     return int(max(stored, metadata.num_rows * metadata.num_columns * 8) * _PARQUET_FACTOR)
 
 
-def check(need: int, limit: int, what: str) -> None:
-    """Refuse to start what would not finish.
+def check(need: int, limit: int, what: str) -> str:
+    """Refuse to start what would not finish; else what is needed, in words.
 
     Raises:
         DataError: More than SHARE of the memory would be needed.
@@ -51,6 +51,7 @@ def check(need: int, limit: int, what: str) -> None:
             f"of which {SHARE:.0%} may be data",
             "raise compute.resources.limits.memory, drop columns or use fewer rows",
         )
+    return f"{what} needs up to {_size(need)} of memory, of {_size(limit)}"
 
 
 def _size(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,10 @@ class Prepared:
         return self.table.take(rows).cells([c.name for c in self.schema.columns])
 
 
-def load(settings: DataSettings, folder: Path) -> tuple[Table, list[str]]:
-    """Read the source into memory, if it will fit."""
+def load(
+    settings: DataSettings, folder: Path, say: Callable[[str], None] = lambda text: None
+) -> tuple[Table, list[str]]:
+    """Read the source into memory, if it will fit; what it needs is said before it is read."""
     source = settings.source
     if source.uri.startswith("sample://"):
         if source.sha256 is not None:
@@ -74,7 +76,7 @@ def load(settings: DataSettings, folder: Path) -> tuple[Table, list[str]]:
     path = fetch(source, folder)
     try:
         parquet = is_parquet(path, source.format)
-        memory.check(memory.need_bytes(path, parquet), memory.limit_bytes(), source.uri)
+        say(memory.check(memory.need_bytes(path, parquet), memory.limit_bytes(), source.uri))
         return read_parquet(path) if parquet else read_csv(path, source.csv)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "check the file's permissions") from error

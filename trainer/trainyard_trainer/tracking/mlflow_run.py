@@ -11,6 +11,7 @@ from pathlib import Path
 from trainyard_trainer.errors import DependencyDown, InvalidSpec, NotAllowed, Stopped
 
 UID, ATTEMPT, RESULT = "trainyard.uid", "trainyard.attempt", "trainyard.result"
+DATA_DIGEST = "trainyard.dataDigest"  # written last of all that describes a run
 CHECKPOINTS = "checkpoint"
 _BATCH = 100
 _VALUE_LENGTH = 6000
@@ -81,6 +82,7 @@ class MlflowRun:
             found = self._find()
             self.resumed = found is not None
             self.run_id: str = found or self._create()
+            self.described = False
             self.last_step = self._take_over() if self.resumed else 0
 
     def _experiment(self) -> str:
@@ -115,21 +117,23 @@ class MlflowRun:
 
     def _take_over(self) -> int:
         """Mark the run ours; the last step that it has comes back."""
-        self.check_attempt()
+        self.described = DATA_DIGEST in self.check_attempt()
         self.client.set_tag(self.run_id, ATTEMPT, str(self.identity.attempt))
         self.client.update_run(self.run_id, status="RUNNING")
         history = self.client.get_metric_history(self.run_id, "train_loss")
         return max((metric.step for metric in history), default=0)
 
-    def check_attempt(self) -> None:
-        """A lost node may still run an older attempt: the newer one owns the run.
+    def check_attempt(self) -> Mapping[str, str]:
+        """A lost node may still run an older attempt: the newer one owns the run. The run's tags come back.
 
         Raises:
             Stopped: This is the older one.
         """
-        tag = self.client.get_run(self.run_id).data.tags.get(ATTEMPT, "0")
+        tags: Mapping[str, str] = self.client.get_run(self.run_id).data.tags
+        tag = tags.get(ATTEMPT, "0")
         if tag.isdigit() and int(tag) > self.identity.attempt:
             raise Stopped(f"attempt {tag} has taken over run {self.run_id}", "nothing to do")
+        return tags
 
     def log_params(self, params: Mapping[str, str]) -> None:
         """Parameters; those of a resumed run are there already."""
