@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from hack import deploy, shell
+from hack import demo_serving, deploy, shell
 from hack.shell import say
 from hack.versions import ROOT
 
@@ -41,11 +41,16 @@ def demo() -> None:
     shell.run(
         deploy.kubectl("-n", NAMESPACE, "delete", "tj", JOB, "--ignore-not-found", "--wait"), log="demo"
     )
+    token = demo_serving.make_token(NAMESPACE)
     say(f"\n$ kubectl -n {NAMESPACE} apply -f {EXAMPLE}")
     with shell.stage("train", "from apply to the end"):
         shell.run(deploy.kubectl("-n", NAMESPACE, "apply", "-f", str(ROOT / EXAMPLE)), log="demo")
         job = watch()
     report(job)
+    with shell.stage("promote", "from the result to the decision"):
+        promotion = demo_serving.decided(NAMESPACE, JOB)
+    say(f"\npromotion: {promotion['state']}: {promotion.get('message', '')}")
+    demo_serving.serve(NAMESPACE, token)
     shell.record("demo", time.monotonic() - start)
     say(f"\nmake demo took {time.monotonic() - start:.0f} s; `make down` removes the cluster.")
 

@@ -25,6 +25,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_every_example_succeeds_and_is_tracked(namespace: Namespace, path: Path) -> None:
     job = yaml.safe_load(path.read_text())
+    for secret in re.findall(r"create secret generic (\S+)", path.read_text()):
+        namespace.kubectl("create", "secret", "generic", secret, "--from-literal=me=token")
     namespace.apply(job)
     name = job["metadata"]["name"]
     namespace.kubectl("wait", f"tj/{name}", "--for=condition=Succeeded", "--timeout=240s")
@@ -39,6 +41,8 @@ def test_every_example_succeeds_and_is_tracked(namespace: Namespace, path: Path)
     assert any(metric.startswith("test_") for metric in end["metrics"])
     assert end["data"]["dataDigest"]
     assert end["data"]["holdoutDigest"]
+    if job["spec"].get("promotion", {}).get("mode") == "Automatic":
+        namespace.kubectl("wait", f"tj/{name}", "--for=condition=Promoted", "--timeout=180s")
 
 
 def test_kubectl_shows_the_state_of_a_finished_job(namespace: Namespace) -> None:
