@@ -17,7 +17,19 @@ from typing import Any
 from trainyard.core import reading
 from trainyard.core.conditions import format_time, parse_time
 from trainyard.core.observed import Observed
-from trainyard.core.plan import Action, CreateJob, Delete, DeleteSelf, Need, PatchMetadata, Plan
+from trainyard.core.plan import (
+    Action,
+    CreateJob,
+    CreateModelServer,
+    Delete,
+    DeleteSelf,
+    Need,
+    PatchMetadata,
+    Plan,
+    Register,
+)
+from trainyard.core.reading_serving import server_facts
+from trainyard.core.serving_observed import PromotionFacts, RegistryFacts, VersionFacts
 from trainyard.core.trainingjob import decide
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.job import attempt_job
@@ -59,12 +71,14 @@ class World:
     events: list[Body] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)
     """Further fields of Observed."""
+    promotion: PromotionFacts = field(default_factory=PromotionFacts)
 
     @classmethod
     def load(cls, case: Mapping[str, Any]) -> World:
         """Read a case; what it leaves out is as usual."""
         cr = merged(DEFAULT, case.get("job", {}))
-        world = cls(cr, _time(case["now"]), seen=dict(case.get("seen", {})))
+        world = cls(cr, moment(case["now"]), seen=dict(case.get("seen", {})))
+        world.promotion = _promotion(case.get("promotion", {}))
         given = case.get("world", {})
         for number, over in given.get("jobs", {}).items():
             body = merged(world.render(int(number)), over or {})
@@ -117,6 +131,8 @@ class World:
                 observed = dataclasses.replace(observed, events=tuple(reading.event(e) for e in self.events))
             if Need.ACCOUNT in plan.needs:
                 observed = dataclasses.replace(observed, account=False)
+            if Need.PROMOTION in plan.needs:
+                observed = dataclasses.replace(observed, promotion=self.promotion)
             if not plan.needs:
                 return plan
             plan = decide(job, observed, self.now)
@@ -145,6 +161,13 @@ class World:
                 self.jobs[name]["metadata"] |= self.render(number)["metadata"]
             case DeleteSelf():
                 self.cr = None
+            case Register():
+                assert self.promotion.registry is not None
+                busy = dataclasses.replace(self.promotion.registry, busy=True)
+                self.promotion = dataclasses.replace(self.promotion, registry=busy)
+            case CreateModelServer(spec=spec):
+                facts = server_facts({"spec": spec})
+                self.promotion = dataclasses.replace(self.promotion, server=facts)
             case _:
                 pass
 
@@ -155,15 +178,25 @@ def plain(plan: Plan) -> Body:
     if plan.status is not None:
         found["status"] = dict(plan.status)
     if plan.actions:
-        found["actions"] = [{type(a).__name__: _fields(a)} for a in plan.actions]
+        found["actions"] = [{type(a).__name__: fields(a)} for a in plan.actions]
     if plan.events:
-        found["events"] = [_fields(e) for e in plan.events]
+        found["events"] = [fields(e) for e in plan.events]
     if plan.requeue_after is not None:
         found["requeueAfter"] = plan.requeue_after
     return found
 
 
-def _fields(value: Any) -> Body:
+def _promotion(given: Mapping[str, Any]) -> PromotionFacts:
+    """Registry and ModelServer of a case; a registry that is left out has not answered yet."""
+    registry, server = given.get("registry"), given.get("server")
+    if registry is not None:
+        versions = tuple(VersionFacts(**v) for v in registry.get("versions", ()))
+        registry = RegistryFacts(**{**registry, "versions": versions})
+    return PromotionFacts(registry, None if server is None else server_facts(server))
+
+
+def fields(value: Any) -> Body:
+    """A dataclass without what says nothing."""
     body = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     return {k: _word(v) for k, v in body.items() if v not in ("", None, (), False)}
 
@@ -171,10 +204,13 @@ def _fields(value: Any) -> Body:
 def _word(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
+    if dataclasses.is_dataclass(value):
+        return fields(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _time(value: str) -> datetime:
+def moment(value: str) -> datetime:
+    """A time of a case."""
     found = parse_time(value)
     assert found is not None
     return found

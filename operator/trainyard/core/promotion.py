@@ -59,6 +59,9 @@ def _registering(case: Case, wish: Wish, standing: Standing, facts: PromotionFac
         )
         return _show(case, wish, standing.to(state, Reason.NAME_CONFLICT, message), requeue=PATIENT_POLL)
     if not standing.passed:
+        if not wish.register_only and (ahead := _ahead(facts.server)) is not None:
+            message = f"Version {ahead} is being rolled out; the gate compares with what serves after that."
+            return _show(case, wish, standing.to(state, Reason.ROLLING_OUT, message), requeue=POLL)
         judged = _judged(case, wish, standing, registry)
         if judged.state in _BAD:
             return _show(case, wish, judged)
@@ -68,6 +71,11 @@ def _registering(case: Case, wish: Wish, standing: Standing, facts: PromotionFac
         return _watching(case, wish, replace(standing, version=found.number), facts.server)
     actions = () if registry.busy else (_register(case, name, claim),)
     return _show(case, wish, standing, actions, requeue=POLL)
+
+
+def _ahead(server: ServerFacts | None) -> int | None:
+    """A version that is on its way to be the champion; one at a time, so that a worse one cannot pass it."""
+    return server.target if server is not None and server.target != server.serving else None
 
 
 def _judged(case: Case, wish: Wish, standing: Standing, registry: RegistryFacts) -> Standing:
@@ -81,12 +89,14 @@ def _judged(case: Case, wish: Wish, standing: Standing, registry: RegistryFacts)
     if theirs is not None and theirs.uid == case.job.uid:
         theirs = None
     verdict = judge(gate, _candidate(case), theirs)
-    state, reason = PromotionState.REJECTED, verdict.reason
+    state, reason, message = PromotionState.REJECTED, verdict.reason, verdict.message
     if verdict.passed:
-        state, reason = wish.passed_state, Reason.NOT_REQUESTED if wish.register_only else Reason.GATE_PASSED
+        state, reason = wish.passed_state, Reason.GATE_PASSED
+    if verdict.passed and wish.register_only:
+        reason, message = Reason.NOT_REQUESTED, "promotion.mode is Never: the result is only registered."
     number = theirs.number if theirs is not None and gate is not None else None
     return replace(
-        standing.to(state, reason, verdict.message),
+        standing.to(state, reason, message),
         candidate=verdict.candidate,
         champion=verdict.champion,
         champion_version=number,
@@ -147,7 +157,7 @@ def _watching(case: Case, wish: Wish, standing: Standing, server: ServerFacts | 
 def _without_server(case: Case, wish: Wish, standing: Standing) -> Plan:
     state = PromotionState.ROLLING_OUT if wish.automatic else PromotionState.AWAITING_APPROVAL
     if wish.automatic and wish.serving:
-        message = sentences(f"ModelServer {wish.model} is created", standing.numbers(wish))
+        message = _offer(wish, standing)
         create = CreateModelServer(wish.model, wish.server_spec())
         return _show(case, wish, standing.to(state, Reason.GATE_PASSED, message), (create,), requeue=POLL)
     message = (
@@ -170,14 +180,14 @@ def _waiting(case: Case, wish: Wish, standing: Standing, server: ServerFacts) ->
             case, wish, standing.to(state, reason, sentences(message, standing.numbers(wish))), requeue=POLL
         )
     if not wish.automatic:
-        message = sentences(f"Version {version} passed and waits for you. {_pin(wish, version)}")
+        message = f"Version {version} passed and waits for you. {_pin(wish, version)}"
         waiting = standing.to(PromotionState.AWAITING_APPROVAL, Reason.GATE_PASSED, message)
         return _show(case, wish, waiting, requeue=PATIENT_POLL)
     if server.source != "promotions" and server.pinned != version:
         held = f"version {server.pinned}" if server.pinned else "an alias"
         message = (
             f"Version {version} waits: ModelServer {wish.model} is pinned to {held} by spec.source. "
-            f"{_pin(wish, version)} Or set spec.source to {{promotions: {{}}}}."
+            f"{_pin(wish, version)} To let promotions decide: set spec.source to {{promotions: {{}}}}."
         )
         pinned = standing.to(PromotionState.AWAITING_APPROVAL, Reason.PINNED_BY_USER, message)
         return _show(case, wish, pinned, requeue=PATIENT_POLL)
@@ -190,16 +200,20 @@ def _waiting(case: Case, wish: Wish, standing: Standing, server: ServerFacts) ->
         message = f"Version {version} waits: promotion.cooldownSeconds ({wish.cooldown}) are not over."
         cooling = standing.to(PromotionState.AWAITING_APPROVAL, Reason.COOLING_DOWN, message)
         return _show(case, wish, cooling, requeue=left)
-    message = sentences(f"Version {version} is offered to ModelServer {wish.model}", standing.numbers(wish))
-    return _show(
-        case, wish, standing.to(PromotionState.ROLLING_OUT, Reason.GATE_PASSED, message), requeue=POLL
-    )
+    offered = standing.to(PromotionState.ROLLING_OUT, Reason.GATE_PASSED, _offer(wish, standing))
+    return _show(case, wish, offered, requeue=POLL)
+
+
+def _offer(wish: Wish, standing: Standing) -> str:
+    told = f"Version {standing.version} is offered to ModelServer {wish.model}"
+    return sentences(told, standing.numbers(wish))
 
 
 def _pin(wish: Wish, version: int) -> str:
     """The command that makes a version serve whatever was decided before."""
     patch = f'{{"spec":{{"source":{{"version":"{version}","promotions":null,"follow":null}}}}}}'
-    return f"To serve it: kubectl patch modelserver {wish.model} --type=merge -p '{patch}'"
+    command = f"kubectl patch modelserver {wish.model} --type=merge -p '{patch}'"
+    return f"To serve it: {command} (then it is verified)."
 
 
 def _show(

@@ -112,10 +112,12 @@ class ServerCase:
         return next(found, None)
 
     def pods(self, version: int) -> str:
-        """How many of the wanted pods answer with a version."""
-        live = self.deployment
+        """How many of the wanted pods surely answer with a version: the others may be of the one before."""
+        live, answer = self.deployment, 0
         wanted = self.knobs.replicas if self.knobs.replicas is not None else live.replicas if live else 1
-        answer = min(live.updated, live.available) if live and live.release.version == version else 0
+        if live is not None and live.release.version == version:
+            stale = live.observed_generation < live.generation and version != self.record.serving
+            answer = 0 if stale else max(0, min(live.updated, live.available - (live.total - live.updated)))
         return f"{answer} of {wanted} pods"
 
     def runs(self, release: Release) -> bool:

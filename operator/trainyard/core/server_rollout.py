@@ -65,8 +65,10 @@ def _press_on(case: ServerCase, release: Release, verified: VerifyFacts | None) 
     late = case.age(case.record.target_since) > case.knobs.deadline
     actions = [*case.outdated(version), *_applied(case, release)]
     if live is None or not case.runs(release) or not live.rolled_out:
+        if late and (live is None or live.release != release):
+            return _begin(case, Choice(version), release)  # nobody was there to apply it in its time
         if late:
-            trouble = live.trouble if live is not None and live.release == release else ""
+            trouble = live.trouble if live is not None else ""
             message = sentences(
                 f"Version {version} was not available within rollout.deadlineSeconds ({case.knobs.deadline})",
                 trouble or "Read the log of its pods",
@@ -76,20 +78,21 @@ def _press_on(case: ServerCase, release: Release, verified: VerifyFacts | None) 
         return case.plan(record, actions, _left(case))
     message = f"Every pod of version {version} is available; it is verified through the Service."
     record = case.moved(ServerState.ROLLING_OUT, Reason.VERIFYING.value, message)
-    if verified is None and case.observed.service_in_order:
+    if verified is None:
         actions += _verify(case, release, live)
-    return case.plan(record, actions, _left(case) if case.observed.service_in_order else 1.0)
+    return case.plan(record, actions, _left(case))
 
 
 def _verify(case: ServerCase, release: Release, live: DeploymentFacts) -> list[ServerAction]:
     """A new verification; a Job that holds its name but asked another Deployment goes first."""
     number = (release.version, live.generation)
     holders = [v for v in case.observed.verifications if (v.version, v.generation) == number]
-    if holders:
-        return [DeleteVerifyJob(v.name, v.uid) for v in holders if v.over and not v.deleting]
+    if any(v.deleting or not v.over for v in holders):
+        return []
     left = int(case.knobs.deadline - case.age(case.record.target_since))
     seconds = max(left, case.knobs.verify_seconds + VERIFY_SLACK)
-    return [CreateVerifyJob(release, live.uid, live.generation, seconds)]
+    gone = [DeleteVerifyJob(v.name, v.uid) for v in holders]
+    return [*gone, CreateVerifyJob(release, live.uid, live.generation, seconds)]
 
 
 def _finish(case: ServerCase, choice: Choice, release: Release) -> ServerPlan | None:

@@ -66,7 +66,7 @@ def _health(case: ServerCase, choice: Choice, version: int) -> tuple[ServerState
         return ServerState.DEGRADED, Reason.SCALED_TO_ZERO, message
     if live is None or not live.rolled_out or live.release != case.release(version) or not live.in_order:
         trouble = live.trouble if live is not None else ""
-        message = sentences(f"{serves} with {case.pods(version)}", trouble)
+        message = sentences(f"{case.pods(version)} of version {version} answer", trouble)
         return ServerState.DEGRADED, Reason.ROLLING_OUT, message
     return ServerState.SERVING, Reason.AVAILABLE, sentences(serves)
 
