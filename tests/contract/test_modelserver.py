@@ -1,4 +1,4 @@
-"""From a finished job to a served version: all real (API server, MLflow, operator), and a hand plays kubelet."""
+"""From a finished job to a served version: API server, MLflow and operator are real, kubelet is a hand."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class ServingBench(Bench):
         return self._get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{MODEL}-ms")
 
     def runs(self, version: str) -> Body:
-        """Play kubelet: the pods of a version get ready, one after the other; the Deployment then."""
+        """Play kubelet: the pods of a version get ready, and with them the Deployment."""
 
         def look() -> Body | None:
             for pod in self._pods(version):
@@ -101,12 +101,12 @@ class ServingBench(Bench):
                     ready = {"type": "Ready", "status": "True", "lastTransitionTime": _now()}
                     self._patch_pod(pod, {"phase": "Running", "conditions": [ready]})
             found = self.deployment()
-            template = found.get("spec", {}).get("template", {}).get("metadata", {})
-            pinned = template.get("labels", {}).get("trainyard.dev/version") == version
-            ready_now = (
-                found.get("status", {}).get("updatedReplicas", 0) == found["spec"]["replicas"] if found else 0
-            )
-            return found if pinned and ready_now and self._pods(version) else None
+            spec, status = found.get("spec", {}), found.get("status", {})
+            labels = spec.get("template", {}).get("metadata", {}).get("labels", {})
+            counts = {status.get(f"{kind}Replicas", 0) for kind in ("updated", "available")}
+            seen = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
+            fits = labels.get("trainyard.dev/version") == version and counts == {spec.get("replicas")}
+            return found if seen and fits else None
 
         return eventually(look, within=25) or {}
 
