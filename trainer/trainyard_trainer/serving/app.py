@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from trainyard_trainer.serving import describe
-from trainyard_trainer.serving.middleware import Envelope, dump, failure
+from trainyard_trainer.serving.middleware import DEFECT, Envelope, dump, failure
 from trainyard_trainer.serving.model import Model
 from trainyard_trainer.serving.recorded import PREDICTION, PROBABILITY
 from trainyard_trainer.serving.refusal import Refused
@@ -91,6 +91,11 @@ def _errors(app: FastAPI, service: Service) -> None:
         for reason in error.reasons:
             service.metrics.refused.labels(reason).inc()
         return failure(error, request.state.request_id)
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> Response:
+        """Not a word of what happened; the envelope, which sees the error too, logs where it was."""
+        return failure(DEFECT, request.state.request_id)
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:

@@ -19,6 +19,7 @@ from trainyard_trainer.serving.service import Service
 
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+DEFECT = Refused(500, "the server failed; its log has more under this request_id")
 _HEALTH = ("/v2/health/", "/ready")
 
 
@@ -57,10 +58,8 @@ class Envelope:
             # The error's own text may repeat what was sent; where it happened does not.
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("request %s failed: %s\n%s", request_id, type(error).__name__, where)
-            if status:
-                raise
-            failed = failure(Refused(500, "the server failed; its log has the request id"), request_id)
-            await failed(scope, receive, send_with_headers)
+            if not status:
+                await failure(DEFECT, request_id)(scope, receive, send_with_headers)
         finally:
             self._end(scope, status, time.perf_counter() - started)
 
