@@ -14,7 +14,7 @@ from trainyard.api.states import Reason, ServerState
 from trainyard.core import server_rollout, server_steady
 from trainyard.core.server_case import Knobs, ServerCase
 from trainyard.core.server_record import ServerRecord
-from trainyard.core.server_target import Choice, choose
+from trainyard.core.server_target import POLL, Choice, choose
 from trainyard.core.serving_observed import ModelServer, ServerObserved
 from trainyard.core.serving_plan import ServerPlan
 
@@ -56,6 +56,12 @@ def _refused(case: ServerCase, _: Choice) -> ServerPlan | None:
     return case.plan(record, requeue=CONFLICT_RETRY)
 
 
+def _unanswered(case: ServerCase, _: Choice) -> ServerPlan | None:
+    """An alias that is followed is read from MLflow; its answer is a moment away."""
+    waits = case.knobs.source == "follow" and case.observed.registry is None
+    return ServerPlan(requeue_after=POLL) if waits else None
+
+
 def _rolling_out(case: ServerCase, choice: Choice) -> ServerPlan | None:
     if choice.version is None or choice.version == case.record.serving:
         return None
@@ -70,6 +76,7 @@ def _troubled(case: ServerCase) -> ServerState:
 _STEPS: tuple[Callable[[ServerCase, Choice], ServerPlan | None], ...] = (
     _conflicted,
     _refused,
+    _unanswered,
     _rolling_out,
     server_steady.rest,
 )

@@ -27,11 +27,14 @@ VERIFY_SLACK = 120
 
 def roll_out(case: ServerCase, choice: Choice, version: int) -> ServerPlan:
     """The next step towards serving a version that does not serve yet."""
-    if not case.ours and not case.registry.error:
+    silent, under_way = case.observed.registry is None, case.record.target == version
+    if silent and not under_way:
+        return ServerPlan(requeue_after=POLL)
+    if not silent and not case.ours and (case.registry.claim is not None or not case.registry.error):
         return _not_ours(case, version)
     release = case.release(version)
     if release is None:
-        return _unknown(case, version)
+        return ServerPlan(requeue_after=POLL) if silent else _unknown(case, version)
     if case.record.target != version or case.record.target_since is None:
         return _begin(case, choice, release)
     verified = case.verification(version)
@@ -98,6 +101,8 @@ def _verify(case: ServerCase, release: Release, live: DeploymentFacts) -> list[S
 def _finish(case: ServerCase, choice: Choice, release: Release) -> ServerPlan | None:
     """Verified: move the alias, and once it is moved say that the version serves."""
     version, registry, live = release.version, case.registry, case.deployment
+    if case.observed.registry is None:
+        return ServerPlan(requeue_after=POLL)
     if registry.champion == version and not registry.error:
         promoted = case.record.promoted(release, choice.by, clip(choice.message), case.now)
         kept = None if choice.named is not None else _unforgiven(case, version)
@@ -136,8 +141,6 @@ def _not_ours(case: ServerCase, version: int) -> ServerPlan:
 
 def _unknown(case: ServerCase, version: int) -> ServerPlan:
     """Where the version's package lies is not known: MLflow is down, or there is no such version."""
-    if case.observed.registry is None:
-        return ServerPlan(requeue_after=POLL)
     if case.registry.error:
         message = f"Version {version} waits for MLflow: {case.registry.error}."
         return _held(case, Reason.TRACKING_UNAVAILABLE, message)

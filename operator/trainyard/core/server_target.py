@@ -51,7 +51,10 @@ def _committed(case: ServerCase, choice: Choice) -> bool:
     verified = case.verification(target)
     if verified is None or not verified.succeeded:
         return False
-    return case.registry.busy or case.registry.champion == target or case.knobs.source == "promotions"
+    unknown = case.observed.registry is None
+    return (
+        unknown or case.registry.busy or case.registry.champion == target or case.knobs.source == "promotions"
+    )
 
 
 def _wished(case: ServerCase) -> Choice:

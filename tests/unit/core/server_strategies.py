@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+
 from hypothesis import strategies as st
 
-from tests.unit.core.strategies import conditions, sometimes, stamps, words
+from tests.unit.core.strategies import EPOCH, conditions, sometimes, stamps, times, words
 from trainyard.api.states import Reason, ServerState
 from trainyard.core.serving_observed import (
     DeploymentFacts,
@@ -113,7 +116,7 @@ registries = st.builds(
     busy=st.sampled_from([False, False, True]),
 )
 offers = st.builds(OfferFacts, version=numbers, promoted_by=st.just("TrainingJob/a"), message=words)
-server_observations = st.builds(
+wild = st.builds(
     ServerObserved,
     registry=st.none() | registries,
     offers=st.lists(offers, max_size=2).map(tuple),
@@ -123,3 +126,61 @@ server_observations = st.builds(
     foreign=st.sampled_from(["", "", "", "Service x"]),
     refused=st.sampled_from(["", "", "", "no"]),
 )
+
+wild_worlds = st.tuples(servers, wild, times)
+
+
+@st.composite
+def likely_worlds(draw: st.DrawFn) -> tuple[ModelServer, ServerObserved, datetime]:
+    """Versions 1 to 3 about to serve, with little that is out of step; the interesting ones are frequent."""
+    serving = draw(st.none() | numbers)
+    target = draw(numbers)
+    began = draw(st.sampled_from([1, 1, 1, 30, 700]))
+    status: dict[str, Any] = {"targetVersion": str(target), "history": []}
+    if serving is not None:
+        since = "2026-11-21T10:00:00Z"
+        entry = {"version": str(serving), "since": since, "sha256": "a" * 64, "artifactURI": "u"}
+        status |= {"servingVersion": str(serving), "history": [entry]}
+    if target != serving:
+        since = (EPOCH - timedelta(seconds=began)).isoformat().replace("+00:00", "Z")
+        status |= {"targetSince": since, "state": "RollingOut"}
+    if draw(st.integers(0, 3)) == 0:
+        status["failedTarget"] = {"version": draw(texts), "reason": "VerifyFailed"}
+    wish = draw(st.sampled_from([target, target, 1, 2, 3]))
+    pinned = draw(st.booleans())
+    spec = {"model": "adult", "source": {"version": str(wish)} if pinned else {"promotions": {}}}
+    runs = draw(st.sampled_from([target, target, target, serving or 1]))
+    available = draw(st.sampled_from([1, 1, 1, 0]))
+    deployment = DeploymentFacts(
+        "d", 2, Release(runs, "u", "a" * 64), draw(st.integers(0, 4)) > 0, 2, 1, 1, 1, available, available
+    )
+    checks = st.builds(
+        VerifyFacts,
+        name=st.just("v"),
+        uid=st.just("v"),
+        version=st.sampled_from([target, target, 1]),
+        deployment_uid=st.sampled_from(["d", "d", "d", "e"]),
+        generation=st.sampled_from([2, 2, 2, 1]),
+        succeeded=st.sampled_from([True, True, False]),
+        failed=st.just(False) | st.booleans(),
+    )
+    known = tuple(VersionFacts(n, f"uid-{n}", "u", "a" * 64) for n in (1, 2, 3))
+    champion = draw(st.sampled_from([serving, serving, target, 3]))
+    registry = RegistryFacts(
+        draw(st.sampled_from(["ns/adult", "ns/adult", "ns/adult", "ns/other"])),
+        known,
+        {"champion": champion} if champion is not None else {},
+        draw(st.sampled_from(["", "", "", "down"])),
+        draw(st.sampled_from([False, False, False, True])),
+    )
+    observed = ServerObserved(
+        registry=draw(st.sampled_from([registry, registry, registry, None])),
+        offers=() if pinned else (OfferFacts(wish, "TrainingJob/a"),),
+        deployment=draw(st.sampled_from([deployment, deployment, deployment, None])),
+        service_in_order=draw(st.sampled_from([True, True, None])),
+        verifications=tuple(draw(st.lists(checks, max_size=2))),
+    )
+    return ModelServer("ns", "adult", "ms", 1, spec, status), observed, EPOCH
+
+
+worlds = likely_worlds() | wild_worlds

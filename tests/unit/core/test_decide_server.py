@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.core.server_strategies import deployments, numbers, registries, server_observations, servers
+from tests.unit.core.server_strategies import deployments, numbers, registries, servers, worlds
 from tests.unit.core.strategies import times
 from trainyard.api.modelserver import ModelServerStatus
 from trainyard.core.modelserver import decide_server
@@ -13,12 +13,13 @@ from trainyard.core.server_record import ServerRecord
 from trainyard.core.serving_plan import ApplyDeployment, CreateVerifyJob, MoveAlias
 from trainyard.core.tags import parse_version
 
-hard = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hard = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @hard
-@given(servers, server_observations, times)
-def test_never_raises_and_writes_what_the_api_takes(server, observed, now) -> None:
+@given(worlds)
+def test_never_raises_and_writes_what_the_api_takes(world) -> None:
+    server, observed, now = world
     plan = decide_server(server, observed, now)
     assert plan.requeue_after is None or plan.requeue_after >= 0
     if plan.status is not None:
@@ -28,8 +29,9 @@ def test_never_raises_and_writes_what_the_api_takes(server, observed, now) -> No
 
 
 @hard
-@given(servers, server_observations, times)
-def test_the_alias_moves_only_to_what_is_available_and_was_verified(server, observed, now) -> None:
+@given(worlds)
+def test_the_alias_moves_only_to_what_is_available_and_was_verified(world) -> None:
+    server, observed, now = world
     plan = decide_server(server, observed, now)
     moved = [a for a in plan.actions if isinstance(a, MoveAlias)]
     assert len(moved) <= 1
@@ -50,8 +52,9 @@ def test_the_alias_moves_only_to_what_is_available_and_was_verified(server, obse
 
 
 @hard
-@given(servers, server_observations, times)
-def test_one_target_at_a_time_and_written_before_it_is_applied(server, observed, now) -> None:
+@given(worlds)
+def test_one_target_at_a_time_and_written_before_it_is_applied(world) -> None:
+    server, observed, now = world
     plan = decide_server(server, observed, now)
     status = plan.status if plan.status is not None else server.status
     applied = {a.release.version for a in plan.actions if isinstance(a, ApplyDeployment)}
@@ -62,8 +65,9 @@ def test_one_target_at_a_time_and_written_before_it_is_applied(server, observed,
 
 
 @hard
-@given(servers, server_observations, times)
-def test_what_serves_changes_only_after_the_alias(server, observed, now) -> None:
+@given(worlds)
+def test_what_serves_changes_only_after_the_alias(world) -> None:
+    server, observed, now = world
     plan = decide_server(server, observed, now)
     if plan.status is None:
         return
@@ -76,8 +80,9 @@ def test_what_serves_changes_only_after_the_alias(server, observed, now) -> None
 
 
 @hard
-@given(servers, server_observations, times)
-def test_what_failed_is_not_the_target_unless_it_serves(server, observed, now) -> None:
+@given(worlds)
+def test_what_failed_is_not_the_target_unless_it_serves(world) -> None:
+    server, observed, now = world
     plan = decide_server(server, observed, now)
     if plan.status is not None and "failedTarget" in plan.status:
         failed = plan.status["failedTarget"]["version"]
@@ -85,8 +90,9 @@ def test_what_failed_is_not_the_target_unless_it_serves(server, observed, now) -
 
 
 @hard
-@given(servers, server_observations, times)
-def test_same_world_same_decision_and_no_second_write(server, observed, now) -> None:
+@given(worlds)
+def test_same_world_same_decision_and_no_second_write(world) -> None:
+    server, observed, now = world
     plan = decide_server(server, observed, now)
     assert decide_server(server, observed, now) == plan
     if plan.status is not None:
