@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from trainyard.api.states import State
+from trainyard.api.states import PromotionState, State
 from trainyard.core.observed import AttemptJob, Event, Observed, Pod, TrainingJob
+from trainyard.core.serving_observed import PromotionFacts, RegistryFacts, ServerFacts, VersionFacts
 
 EPOCH = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 times = st.integers(-7200, 7200).map(lambda s: EPOCH + timedelta(seconds=s))
@@ -27,6 +28,61 @@ def sometimes(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     return st.one_of(strategy, strategy, strategy, garbage)
 
 
+numbers = st.integers(1, 3)
+versions = st.builds(
+    VersionFacts,
+    number=numbers,
+    uid=st.sampled_from(["", "cr", "other"]),
+    uri=st.sampled_from(["u", "u", ""]),
+    sha256=st.just("a" * 64),
+    holdout_digest=st.sampled_from(["h", "h", ""]),
+    metrics=st.dictionaries(st.sampled_from(["auc", "rmse"]), st.floats(), max_size=2),
+)
+registries = st.builds(
+    RegistryFacts,
+    claim=st.sampled_from(["ns/adult", "ns/adult", "ns/adult", "ns/other", "", None]),
+    versions=st.lists(versions, max_size=3).map(tuple),
+    aliases=st.dictionaries(st.sampled_from(["champion", "deploy"]), numbers, max_size=2),
+    error=st.sampled_from(["", "", "", "down"]),
+    busy=st.sampled_from([False, False, True]),
+)
+server_facts = st.builds(
+    ServerFacts,
+    source=st.sampled_from(["version", "promotions", "promotions", "follow", ""]),
+    model=st.sampled_from(["adult", "adult", "other"]),
+    pinned=st.none() | numbers,
+    serving=st.none() | numbers,
+    serving_since=maybe_times,
+    served=st.lists(numbers, max_size=2).map(tuple),
+    target=st.none() | numbers,
+    verifying=st.booleans(),
+    failed=st.none() | numbers,
+    failed_reason=words,
+)
+promotions = st.builds(PromotionFacts, registry=st.none() | registries, server=st.none() | server_facts)
+gates = st.fixed_dictionaries(
+    {"metric": sometimes(st.just("auc")), "goal": sometimes(st.sampled_from(["Maximize", "Minimize"]))},
+    optional={"threshold": sometimes(st.floats()), "minImprovement": sometimes(st.floats(0, 1))},
+)
+wishes = st.fixed_dictionaries(
+    {"model": sometimes(st.just("adult"))},
+    optional={
+        "mode": sometimes(st.sampled_from(["Never", "Manual", "Automatic", "Automatic"])),
+        "gate": sometimes(gates),
+        "cooldownSeconds": sometimes(st.integers(0, 9999)),
+        "serving": sometimes(st.just({"auth": {"anonymous": {}}})),
+    },
+)
+standings = st.fixed_dictionaries(
+    {},
+    optional={
+        "state": sometimes(st.sampled_from([s.value for s in PromotionState])),
+        "version": sometimes(st.sampled_from(["1", "2"])),
+        "reason": words,
+        "time": sometimes(stamps),
+        "candidateValue": sometimes(st.floats()),
+    },
+)
 conditions = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["Running", "Succeeded", "Failed", "Suspended", "Odd"]),
@@ -67,6 +123,10 @@ statuses = st.fixed_dictionaries(
             )
         ),
         "progress": sometimes(st.fixed_dictionaries({"attempt": st.integers(0, 3)})),
+        "promotion": sometimes(standings),
+        "metrics": sometimes(st.dictionaries(st.just("auc"), st.floats())),
+        "mlflow": sometimes(st.just({"modelURI": "models:/m-1", "modelSHA256": "a" * 64})),
+        "data": sometimes(st.just({"holdoutDigest": "h"})),
         "startTime": sometimes(stamps),
         "completionTime": sometimes(stamps),
     },
@@ -87,7 +147,11 @@ specs = st.fixed_dictionaries(
         "model": sometimes(st.just({"tabnet": {}})),
         "data": sometimes(st.just({"source": {"uri": "sample://iris"}})),
     },
-    optional={"runPolicy": sometimes(policies), "compute": sometimes(st.just({"nodes": 1}))},
+    optional={
+        "runPolicy": sometimes(policies),
+        "promotion": sometimes(wishes),
+        "compute": sometimes(st.just({"nodes": 1})),
+    },
 )
 training_jobs = st.builds(
     TrainingJob,
@@ -159,4 +223,5 @@ observations = st.builds(
     refused_for_good=st.booleans(),
     account=st.sampled_from([None, True, False]),
     coordinator_ready=st.booleans(),
+    promotion=st.none() | promotions | promotions,
 )

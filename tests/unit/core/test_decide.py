@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.unit.core.strategies import observations, times, training_jobs
+from tests.unit.core.strategies import observations, times, training_jobs, wishes
+from trainyard.api.states import PromotionState
 from trainyard.api.status import TrainingJobStatus
 from trainyard.core.observed import Observed, TrainingJob
 from trainyard.core.plan import CreateConfigMap, CreateJob
 from trainyard.core.record import Record
+from trainyard.core.standing import Standing
 from trainyard.core.trainingjob import decide
 
 hard = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -77,3 +79,25 @@ def test_same_world_same_decision_and_no_second_write(job, observed, now) -> Non
     if plan.status is not None:
         assert dict(plan.status) != record.to_status()
         assert Record.parse(plan.status, now).to_status() == dict(plan.status)
+
+
+@hard
+@given(training_jobs, observations, wishes, times)
+def test_a_result_serves_only_when_the_server_says_so_and_a_verdict_is_final(
+    job, observed, wish, now
+) -> None:
+    done = {"state": "Succeeded", "conditions": [{"type": "Succeeded", "status": "True"}]}
+    job = replace(job, status={**job.status, **done}, spec={**job.spec, "promotion": wish})
+    before = Standing.parse(Record.parse(job.status, now).promotion)
+    plan = decide(job, observed, now)
+    if plan.status is None:
+        return
+    after = Standing.parse(plan.status.get("promotion", {}))
+    if before.state in {PromotionState.REJECTED, PromotionState.PROMOTED, PromotionState.ROLLED_BACK}:
+        assert after == before
+    elif after.state is PromotionState.PROMOTED:
+        assert observed.promotion.server is not None
+        assert after.version in observed.promotion.server.served
+    if after != before:
+        assert Record.parse(job.status, now).terminal
+        TrainingJobStatus.model_validate({"promotion": plan.status["promotion"]})
