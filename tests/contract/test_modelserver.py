@@ -160,6 +160,21 @@ def test_what_somebody_changed_is_put_right(bench: ServingBench, operator: Opera
     assert managers["trainyard-replicas"] == "Apply"
 
 
+def test_a_settled_server_is_written_no_more(bench: ServingBench, tmp_path: Path) -> None:
+    env = {"TRAINYARD_TRACKING_URI": bench.tracking.uri, "TRAINYARD_RESYNC_SECONDS": "1"}
+    with running_operator(bench.server, bench.namespace, tmp_path, env) as operator:
+        assert operator.rss_mib() < 150, "MLflow's client is loaded only when something is promoted"
+        _serve_first(bench)
+        before, reads = _writes(operator), operator.requests()["get", "modelservers", "200"]
+        eventually(lambda: operator.requests()["get", "modelservers", "200"] > reads + 3)
+        assert _writes(operator) == before
+
+
+def _writes(operator: OperatorProcess) -> dict[tuple[str, str, str], float]:
+    found = operator.requests().items()
+    return {k: v for k, v in found if k[0] not in {"get", "list"} and k[1] != "events"}
+
+
 def test_a_deployment_of_somebody_else_is_never_touched(
     bench: ServingBench, operator: OperatorProcess
 ) -> None:
