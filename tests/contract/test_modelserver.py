@@ -107,12 +107,29 @@ def test_a_worse_retrain_is_rejected_and_a_better_one_serves(
     assert status["history"][1]["until"]
     assert bench.champion() == "2"
     bench.promoted("better", "Promoted")
-    # The user's pin serves the older one again, and its end gives the word back to promotions.
+
+
+def test_a_pin_serves_an_older_version_until_it_ends(bench: ServingBench, operator: OperatorProcess) -> None:
+    _serve_first(bench)
+    bench.train("better", 0.95, digest="2" * 64)
+    bench.runs("2")
+    bench.verified("2")
+    bench.serving("2")
     bench.source(version="1")
     bench.runs("1")
     bench.verified("1")
-    bench.serving("1")
+    status = bench.serving("1")
     assert bench.champion() == "1"
+    assert [h["version"] for h in status["history"]] == ["1", "2", "1"]
+    bench.train("best", 0.99, digest="3" * 64)
+    waiting = bench.promoted("best", "AwaitingApproval")
+    assert waiting["reason"] == "PinnedByUser"
+    bench.source(promotions={})
+    bench.runs("3")
+    bench.verified("3")
+    bench.serving("3")
+    bench.promoted("best", "Promoted")
+    assert bench.champion() == "3"
 
 
 def test_a_version_that_is_not_verified_is_taken_back(bench: ServingBench, operator: OperatorProcess) -> None:

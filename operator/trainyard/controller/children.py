@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard.api.names import API_VERSION, MODELSERVER, TRAININGJOB, Kind
-from trainyard.controller.kube import AlreadyExists, Forbidden, Invalid, Kube, NotFound, Resource
+from trainyard.controller.kube import (
+    SERVICE_ACCOUNTS,
+    AlreadyExists,
+    Forbidden,
+    Invalid,
+    Kube,
+    NotFound,
+    Resource,
+)
 from trainyard.core import reading
 from trainyard.core.observed import TrainingJob
 from trainyard.core.serving_observed import ModelServer
@@ -47,6 +55,14 @@ def owned(body: Mapping[str, Any], uid: str) -> bool:
     """Whether an object's ownerReferences name the owner of that uid."""
     owners = reading.mappings(reading.mapping(body.get("metadata")).get("ownerReferences"))
     return any(owner.get("uid") == uid for owner in owners)
+
+
+async def usable_account(kube: Kube, namespace: str, name: str) -> bool:
+    """Whether a ServiceAccount is there and its owner allows our pods to use it."""
+    try:
+        return reading.usable(await kube.get(SERVICE_ACCOUNTS, namespace, name))
+    except NotFound:
+        return False
 
 
 async def create_child(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from trainyard.controller.children import Setback, create_child, status_body
+from trainyard.controller.children import Setback, create_child, status_body, usable_account
 from trainyard.controller.installation import Installations
 from trainyard.controller.kube import (
     CONFIG_MAPS,
@@ -21,7 +21,6 @@ from trainyard.controller.kube import (
     JOBS,
     MODEL_SERVERS,
     PODS,
-    SERVICE_ACCOUNTS,
     TRAINING_JOBS,
     AlreadyExists,
     Conflict,
@@ -152,7 +151,8 @@ class TrainingJobReconciler:
                 observed, events=tuple([e for uid in uids[:1] for e in await self._events(job, uid)])
             )
         if Need.ACCOUNT in needs:
-            observed = replace(observed, account=await self._account(job))
+            account = reading.text(reading.mapping(job.spec.get("compute")).get("serviceAccountName"))
+            observed = replace(observed, account=await usable_account(self._kube, job.namespace, account))
         if Need.PROMOTION in needs:
             observed = replace(observed, promotion=await self._promotion(key, job))
         return observed
@@ -160,14 +160,6 @@ class TrainingJobReconciler:
     async def _events(self, job: TrainingJob, uid: str) -> list[Any]:
         found = self._kube.list(EVENTS, job.namespace, fieldSelector=f"involvedObject.uid={uid}")
         return [reading.event(body) async for body in found]
-
-    async def _account(self, job: TrainingJob) -> bool:
-        name = reading.text(reading.mapping(job.spec.get("compute")).get("serviceAccountName"))
-        try:
-            body = await self._kube.get(SERVICE_ACCOUNTS, job.namespace, name)
-        except NotFound:
-            return False
-        return reading.usable(body)
 
     async def _promotion(self, key: Key, job: TrainingJob) -> PromotionFacts:
         model = reading.text(reading.mapping(job.spec.get("promotion")).get("model"))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from trainyard.api.names import MANAGER_REPLICAS
-from trainyard.controller.children import Setback, create_child, owned, status_body
+from trainyard.api.names import LABEL_USABLE, MANAGER_REPLICAS
+from trainyard.controller.children import Setback, create_child, owned, status_body, usable_account
 from trainyard.controller.installation import Installations
 from trainyard.controller.kube import (
     DEPLOYMENTS,
@@ -95,8 +95,15 @@ class ModelServerReconciler:
             service_in_order=children.service_in_order(server),
             verifications=children.verifications(),
             foreign=setback.foreign or children.foreign(server.uid),
-            refused=setback.refused,
+            refused=setback.refused or await self._account(server),
         )
+
+    async def _account(self, server: ModelServer) -> str:
+        """A ServiceAccount gives rights, so its owner has to allow its use: a manifest cannot."""
+        name = reading.text(server.spec.get("serviceAccountName"))
+        if not name or await usable_account(self._kube, server.namespace, name):
+            return ""
+        return f'ServiceAccount {name} may not be used: create it with the label {LABEL_USABLE}: "true"'
 
     async def _offers(self, server: ModelServer, model: str) -> tuple[OfferFacts, ...]:
         """What TrainingJobs offer, read live: an offer that was taken back meanwhile does not count."""

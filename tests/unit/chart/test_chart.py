@@ -127,6 +127,26 @@ def test_no_role_reads_secrets_or_logs_or_grants_everything(rendered: list[Objec
             assert not {"*", "impersonate", "escalate", "bind"} & set(rule["verbs"]), role["metadata"]["name"]
 
 
+def test_the_operator_may_serve_and_no_more(helm: str) -> None:
+    roles = of(template(helm, "watchNamespaces={team-a}"), "Role")
+    rights = {
+        (resource, verb)
+        for rule in roles["trainyard-operator"]["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert {verb for resource, verb in rights if resource == "modelservers"} == {
+        "get",
+        "list",
+        "watch",
+        "create",
+    }
+    assert {verb for resource, verb in rights if resource == "modelservers/status"} == {"patch"}
+    assert {verb for resource, verb in rights if resource == "services"} == {"get", "create", "patch"}
+    assert ("deployments", "delete") not in rights
+    assert ("deployments", "update") not in rights
+
+
 def test_every_binding_binds_what_is_there(rendered: list[Object]) -> None:
     there = {(body["kind"], body["metadata"].get("namespace"), body["metadata"]["name"]) for body in rendered}
     for body in rendered:
