@@ -62,7 +62,7 @@ def _registering(case: Case, wish: Wish, standing: Standing, facts: PromotionFac
         if not wish.register_only and (ahead := _ahead(facts.server)) is not None:
             message = f"Version {ahead} is being rolled out; the gate compares with what serves after that."
             return _show(case, wish, standing.to(state, Reason.ROLLING_OUT, message), requeue=POLL)
-        judged = _judged(case, wish, standing, registry)
+        judged = _judged(case, wish, standing, registry, facts.server)
         if judged.state in _BAD:
             return _show(case, wish, judged)
         standing = judged
@@ -78,13 +78,16 @@ def _ahead(server: ServerFacts | None) -> int | None:
     return server.target if server is not None and server.target != server.serving else None
 
 
-def _judged(case: Case, wish: Wish, standing: Standing, registry: RegistryFacts) -> Standing:
+def _judged(
+    case: Case, wish: Wish, standing: Standing, registry: RegistryFacts, server: ServerFacts | None
+) -> Standing:
     """The gate's word; without a gate, or with mode Never, only a complete package is asked for."""
     gate = None if wish.register_only else read_gate(wish.gate)
     if gate is None and not wish.register_only and (wish.gate or wish.automatic):
         message = "spec.promotion.gate cannot be read: name a metric and a goal, and create the job again."
         return standing.to(PromotionState.REJECTED, Reason.INVALID_SPEC, message)
-    champion = registry.champion
+    # An alias that outlived its ModelServer names nothing that serves: a result need not beat it.
+    champion = registry.champion if server is not None and server.serving is not None else None
     theirs = None if champion is None else registry.version(champion) or VersionFacts(champion)
     if theirs is not None and theirs.uid == case.job.uid:
         theirs = None

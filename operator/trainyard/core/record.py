@@ -18,6 +18,7 @@ from trainyard.core.conditions import (
     parse_conditions,
     parse_time,
 )
+from trainyard.core.quantity import parse_quantity
 from trainyard.core.reading import count, mapping, text, whole
 
 
@@ -44,7 +45,7 @@ class Retry:
         nodes = body.get("excludedNodes")
         return cls(
             not_before=parse_time(body.get("notBefore")),
-            memory=text(body.get("memory")),
+            memory=text(body.get("memory")) if parse_quantity(body.get("memory")) else "",
             unknown=count(body.get("unknown")),
             out_of_memory=count(body.get("outOfMemory")),
             dependency_since=parse_time(body.get("dependencySince")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -83,6 +84,27 @@ standings = st.fixed_dictionaries(
         "candidateValue": sometimes(st.floats()),
     },
 )
+likely_standings = st.fixed_dictionaries(
+    {},
+    optional={
+        "state": st.sampled_from(["RollingOut", "RollingOut", "Verifying", "AwaitingApproval", "Evaluating"]),
+        "version": st.sampled_from(["1", "2"]),
+        "time": stamps,
+        "candidateValue": st.floats(0, 1),
+    },
+)
+likely_promotions = st.builds(
+    PromotionFacts,
+    registry=st.builds(
+        RegistryFacts,
+        claim=st.sampled_from(["ns/adult", None]),
+        versions=st.lists(versions, max_size=3).map(tuple),
+        aliases=st.dictionaries(st.just("champion"), numbers),
+        busy=st.booleans(),
+    ),
+    server=st.none() | server_facts.map(lambda s: replace(s, model="adult")),
+)
+"""What a promotion that goes as it should looks at."""
 conditions = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["Running", "Succeeded", "Failed", "Suspended", "Odd"]),

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.unit.core.strategies import observations, times, training_jobs, wishes
+from tests.unit.core.strategies import (
+    likely_promotions,
+    likely_standings,
+    observations,
+    standings,
+    times,
+    training_jobs,
+    wishes,
+)
 from trainyard.api.states import PromotionState
 from trainyard.api.status import TrainingJobStatus
 from trainyard.core.observed import Observed, TrainingJob
@@ -82,12 +90,17 @@ def test_same_world_same_decision_and_no_second_write(job, observed, now) -> Non
 
 
 @hard
-@given(training_jobs, observations, wishes, times)
+@given(training_jobs, observations, wishes, likely_standings | standings, likely_promotions, times)
 def test_a_result_serves_only_when_the_server_says_so_and_a_verdict_is_final(
-    job, observed, wish, now
+    job, observed, wish, standing, facts, now
 ) -> None:
-    done = {"state": "Succeeded", "conditions": [{"type": "Succeeded", "status": "True"}]}
-    job = replace(job, status={**job.status, **done}, spec={**job.spec, "promotion": wish})
+    observed = replace(observed, promotion=facts)
+    succeeded = {"type": "Succeeded", "status": "True"}
+    result = {"metrics": {"auc": 0.9}, "mlflow": {"modelURI": "models:/m", "modelSHA256": "a" * 64}}
+    done = {"state": "Succeeded", "conditions": [succeeded], "promotion": standing, **result}
+    job = replace(
+        job, status={**job.status, **done}, spec={**job.spec, "promotion": {**wish, "model": "adult"}}
+    )
     before = Standing.parse(Record.parse(job.status, now).promotion)
     plan = decide(job, observed, now)
     if plan.status is None:
