@@ -209,6 +209,8 @@ def test_more_at_once_than_allowed(server: Running) -> None:
     deadline = time.monotonic() + 10
     while server.predict([ROW]).status != 200:
         assert time.monotonic() < deadline, "the places were not given back"
+    assert 'code="499",route="/predict"' in server.metrics()
+    assert 'code="500"' not in server.metrics()
 
 
 def test_a_body_larger_than_it_says_is_not_read_whole(server: Running) -> None:

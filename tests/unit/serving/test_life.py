@@ -156,7 +156,7 @@ def test_sigterm_under_load_loses_no_request(tmp_path: Path, serve: Starter) -> 
     for one in callers:
         one.thread.join()
     assert [one.lost for one in callers] == [[]] * 6
-    assert sum(one.answered for one in callers) > before > 50
+    assert sum(one.answered for one in callers) > before > 10
     assert running.child.alive()
     late.sendall(body[5:])
     answer = late.recv(4096)

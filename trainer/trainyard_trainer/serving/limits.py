@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from trainyard_trainer.serving.refusal import Refused
 
+CALLER_GONE = 499  # nobody reads it; the metrics tell it from a failure of ours
 _LINGER_BYTES, _LINGER_SECONDS = 4 * 2**20, 2.0
 
 
@@ -72,6 +73,8 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
                     chunks.clear()
                     break
                 chunks.append(chunk)
+    except ClientDisconnect:
+        raise Refused(CALLER_GONE, "the caller went away", reasons=["caller_gone"]) from None
     except TimeoutError:
         raise Refused(408, f"the body did not arrive within {seconds:g} s", reasons=["too_slow"]) from None
     if size > most:
@@ -89,5 +92,5 @@ async def _discard(request: Request) -> None:
                 size += len(chunk)
                 if size > _LINGER_BYTES:
                     return
-    except (TimeoutError, RuntimeError):
+    except (TimeoutError, RuntimeError, ClientDisconnect):
         return

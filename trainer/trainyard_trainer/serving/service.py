@@ -56,7 +56,9 @@ class Service:
 
     def refuse(self, why: str) -> None:
         """The model must not answer; the server lives on to say so."""
-        self.phase, self.why_refused = Phase.REFUSED, why
+        self.why_refused = why
+        if self.phase is Phase.LOADING:
+            self.phase = Phase.REFUSED
 
     @property
     def stopping(self) -> bool:
