@@ -48,8 +48,8 @@ def _committed(case: ServerCase, choice: Choice) -> bool:
     target = case.record.target
     if target is None or target in (case.record.serving, choice.version):
         return False
-    verified = case.verification(target)
-    if verified is None or not verified.succeeded:
+    verified, failed = case.verification(target), case.record.failed
+    if verified is None or not verified.succeeded or (failed is not None and failed.version == target):
         return False
     unknown = case.observed.registry is None
     return (
@@ -92,14 +92,22 @@ def _followed(case: ServerCase) -> Choice:
 
 
 def _offered(case: ServerCase) -> Choice:
-    """The newest offer; a failure is first acknowledged by its TrainingJob, so that none is tried twice."""
-    record = case.record
+    """The newest offer; a failure is first acknowledged by its TrainingJob, so that none is tried twice.
+
+    A rollout that was begun goes on when its offer is not seen: after a restart it is seen a moment later.
+    """
+    record, failed = case.record, case.record.failed
     offers = [o for o in case.observed.offers if o.version > (record.serving or 0)]
-    failed = record.failed
-    if failed is None or all(o.version != failed.version for o in offers):
-        best = max(offers, key=lambda o: (o.version, o.promoted_by), default=None)
-        if best is not None:
-            return Choice(best.version, best.promoted_by, best.message)
+    if failed is not None and any(o.version == failed.version for o in offers):
+        offers = []
+    begun = record.target if record.target_since is not None and record.target != record.serving else None
+    if begun is not None and (
+        begun < (record.serving or 0) or (failed is not None and failed.version == begun)
+    ):
+        begun = None
+    best = max([o.version for o in offers] + ([begun] if begun is not None else []), default=None)
+    if best is not None:
+        return Choice(best, *_credit(case, best))
     if failed is not None:
         told = f"Version {failed.version} failed and is not tried again: {failed.message}"
         return Choice(record.serving, message=told, held=_reason(failed.reason))
