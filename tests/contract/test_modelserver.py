@@ -10,7 +10,6 @@ import pytest
 from tests.support.apiserver import ISSUER, MERGE, ApiServer
 from tests.support.coordinator import SYSTEM, install_rights, token
 from tests.support.operator_process import OperatorProcess, eventually, running_operator
-from tests.support.processes import free_port
 from tests.support.serving_bench import MODEL, ServingBench
 from tests.support.tracking import TrackingServer
 
@@ -216,9 +215,9 @@ def test_a_deployment_of_somebody_else_is_never_touched(
     assert bench.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "theirs"
 
 
-def test_mlflow_that_is_down_is_told_and_holds_nothing_up(bench: ServingBench, tmp_path: Path) -> None:
-    env = {"TRAINYARD_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
-    with running_operator(bench.server, bench.namespace, tmp_path, env) as operator:
+def test_mlflow_that_is_down_is_told_and_waited_for(bench: ServingBench, operator: OperatorProcess) -> None:
+    bench.tracking.stop()
+    try:
         bench.train("first", 0.90)
         told = eventually(
             lambda: p if (p := bench.status("first").get("promotion", {})).get("reason") else None, within=30
@@ -229,6 +228,35 @@ def test_mlflow_that_is_down_is_told_and_holds_nothing_up(bench: ServingBench, t
         bench.apply("other")
         eventually(lambda: "other-tj-a1" in bench.names("jobs"))
         assert operator.fetch("/healthz")[0] == 200
+    finally:
+        bench.tracking.start()
+    bench.promoted("first", "RollingOut", within=40)
+    eventually(lambda: bench.versions() == ["1"], within=20)
+
+
+def test_operator_death_between_the_steps_changes_nothing(bench: ServingBench, tmp_path: Path) -> None:
+    env = {"TRAINYARD_TRACKING_URI": bench.tracking.uri}
+
+    def begin(name: str) -> OperatorProcess:
+        return OperatorProcess.start(bench.server, bench.namespace, tmp_path / name, env)
+
+    first = begin("first.log")
+    bench.train("first", 0.90)
+    eventually(bench.deployment, within=25)
+    first.kill()
+    bench.runs("1")
+    second = begin("second.log")
+    bench.verified("1")
+    second.kill()
+    third = begin("third.log")
+    try:
+        status = bench.serving("1")
+        bench.promoted("first", "Promoted")
+    finally:
+        third.child.stop()
+    assert bench.champion() == "1"
+    assert bench.versions() == ["1"]
+    assert len(status["history"]) == 1
 
 
 def test_chart_grants_all_that_serving_needs(bench: ServingBench, tmp_path: Path) -> None:
