@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 
 from hack import cluster, docker, images, shell, tools
-from hack.versions import BUILD, KUBECONFIG, ROOT
+from hack.images import IMAGES
+from hack.versions import KUBECONFIG, ROOT
 
 RELEASE = "trainyard"
 NAMESPACE = "trainyard-system"
-IMAGES = BUILD / "images.json"
 MLFLOW_NODE_PORT = 30500
 MLFLOW_URL = "http://localhost:5500"
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"

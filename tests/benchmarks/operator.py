@@ -20,6 +20,7 @@ import kubernetes
 from prometheus_client.parser import text_string_to_metric_families
 
 from hack import deploy
+from hack.images import IMAGES
 from hack.versions import BUILD, KUBECONFIG, ROOT
 from tests.benchmarks.results import Row, at_most, median, percentile, write
 from tests.support import mlflow_server
@@ -158,7 +159,7 @@ def sizes() -> Iterator[Row]:
     """What is installed: CRDs and images, and the seconds of each stage that was recorded."""
     for crd in sorted((ROOT / "crds").glob("*.yaml")):
         yield at_most(f"CRD {crd.stem}", crd.stat().st_size / 1024, "KiB", 64)
-    built = json.loads(deploy.IMAGES.read_text())
+    built = json.loads(IMAGES.read_text())
     for target, limit in (("operator", 500.0), ("trainer", None)):
         megabytes = built["sizesMB"][target]
         if limit:

@@ -29,7 +29,7 @@ def cpu_quota(cgroup: Path = CGROUP) -> float | None:
 
 
 def thread_count(cgroup: Path = CGROUP) -> int:
-    """Threads worth having: the quota, else the CPU request (TRAINYARD_CPU_REQUEST), else the cores.
+    """Threads worth having: the quota, else the CPU request (TRAINYARD_CPU_REQUEST_MILLI), else the cores.
 
     Torch would take the node's cores, and a pod that may use two of 64 would spend its time being throttled.
     """
@@ -37,7 +37,7 @@ def thread_count(cgroup: Path = CGROUP) -> int:
     granted = cpu_quota(cgroup)
     if granted is None:
         try:
-            granted = float(os.environ.get("TRAINYARD_CPU_REQUEST", ""))
+            granted = float(os.environ.get("TRAINYARD_CPU_REQUEST_MILLI", "")) / 1000
         except ValueError:
             granted = float(cores)
     return max(1, min(cores, math.ceil(granted)))

@@ -37,7 +37,7 @@ def test_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
     assert thread_count(write(tmp_path, {"cpu.max": "250000 100000"})) == 3
     (tmp_path / "cpu.max").unlink()
-    monkeypatch.setenv("TRAINYARD_CPU_REQUEST", "4")
+    monkeypatch.setenv("TRAINYARD_CPU_REQUEST_MILLI", "4000")
     assert thread_count(tmp_path) == 4
-    monkeypatch.delenv("TRAINYARD_CPU_REQUEST")
+    monkeypatch.delenv("TRAINYARD_CPU_REQUEST_MILLI")
     assert thread_count(tmp_path) == 64
