@@ -191,7 +191,8 @@ def register(registered: str, original: Manifest, folder: Path, sha256: str) -> 
     tags["trainyard.uid"] = "made-by-a-test"
     body = {
         "name": registered,
-        "source": uri,
+        "source": original["source"],
+        "model_id": original["source"].removeprefix("models:/"),
         "run_id": original["run_id"],
         "tags": [{"key": key, "value": value} for key, value in tags.items()],
     }

@@ -82,6 +82,8 @@ class TrackingServer:
                 artifacts={"package": str(package)},
                 pip_requirements=["numpy"],
             )
+        # MLflow exports the address for child processes; those of other tests must not see it.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
         return str(logged.model_uri), str(run.info.run_id)
 
     def client(self) -> Any:

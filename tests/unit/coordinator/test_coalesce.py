@@ -184,4 +184,4 @@ def test_last_value_is_always_written_and_never_more_than_one_an_interval(
         assert [value for _, value in history] == sorted({value for _, value in history})
         for (before, _), (after, _) in itertools.pairwise(history):
             early = any(before <= final <= after for final in finals.get(key, []))
-            assert after - before >= INTERVAL or early
+            assert after - before >= INTERVAL - 1e-6 or early  # sums of random floats
