@@ -33,3 +33,9 @@ def controllers(apiserver: ApiServer) -> ApiServer:
 def namespace(apiserver: ApiServer) -> str:
     """A namespace of the test's own."""
     return apiserver.create_namespace(f"test-{next(_numbers)}")
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking_address_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow exports its address for child processes; a test starts without that of the one before."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
