@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from trainyard_trainer.errors import DependencyDown, InvalidSpec, NotAllowed, Stopped
 
@@ -171,6 +173,16 @@ class MlflowRun:
         self.client.log_inputs(
             self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
         )
+
+    def log_json(self, path: str, value: Mapping[str, Any]) -> None:
+        """A JSON artifact at `path` of the run; one of that name is replaced.
+
+        Args:
+            path: Below the run's artifacts, such as `evaluation.json`.
+            value: Plain values; no NaN, which is no JSON.
+        """
+        text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
+        self.client.log_text(self.run_id, text + "\n", path)
 
     def upload(self, path: Path, folder: str) -> None:
         """A file to the run's artifacts."""
