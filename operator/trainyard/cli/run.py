@@ -14,15 +14,13 @@ from rich.markup import escape
 
 from trainyard.api.base import InvalidManifest
 from trainyard.api.trainingjob import TrainingJob
-from trainyard.api.wire import AttemptSpec, TrackingEndpoint
-from trainyard.cli.manifest import read_training_job
+from trainyard.local.manifest import read_training_job
 
 if TYPE_CHECKING:
-    from trainyard.cli.rundir import RunFolder
+    from trainyard.local.rundir import RunFolder
     from trainyard_trainer.stop import StopRequest
 
 _INVALID = 64
-_DATABASE = "mlflow.db"
 
 
 def run(file: Path, overrides: list[str], tracking_uri: str | None) -> int:
@@ -40,8 +38,10 @@ def run(file: Path, overrides: list[str], tracking_uri: str | None) -> int:
         for problem in error.problems:
             Console(stderr=True).print(f"[red]✗[/] {escape(problem)}", highlight=False, soft_wrap=True)
         return _INVALID
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / _DATABASE}"
-    from trainyard.cli.rundir import RunFolder
+    from trainyard.local import store
+    from trainyard.local.rundir import RunFolder
+
+    uri = store.tracking_uri(tracking_uri)
 
     with RunFolder.open(manifest, uri) as folder:
         return _train(manifest, uri, folder, console, started)
@@ -56,14 +56,14 @@ def _train(manifest: TrainingJob, uri: str, folder: RunFolder, console: Console,
     _stop_on_signals(stop, console)
     with console.status("loading torch"):
         from trainyard.cli.rundisplay import make_observer, show_failure, show_success
+        from trainyard.local import store
+        from trainyard.local.attempt import local_attempt
         from trainyard_trainer.errors import JobError
         from trainyard_trainer.pipeline import Outcome
         from trainyard_trainer.resolve import resolve
         from trainyard_trainer.runner import make_result, run_job
-    attempt = _attempt(manifest, uri, folder.uid)
-    root = (Path.cwd() / "mlruns").as_uri() if uri.startswith("sqlite:") else None
     try:
-        job = resolve(attempt, artifact_root=root)
+        job = resolve(local_attempt(manifest, uri, folder.uid), store.artifact_root(uri))
     except JobError as error:
         show_failure(make_result(Outcome(), error))
         return error.exit_code
@@ -75,20 +75,6 @@ def _train(manifest: TrainingJob, uri: str, folder: RunFolder, console: Console,
         folder.resumable = result.cause == "Stopped"
         show_failure(result)
     return result.exit_code
-
-
-def _attempt(manifest: TrainingJob, uri: str, uid: str) -> AttemptSpec:
-    name = manifest.metadata.name
-    return AttemptSpec(
-        format_version=1,
-        kind="TrainingJob",
-        namespace=manifest.metadata.namespace or "local",
-        name=name,
-        uid=uid,
-        attempt=1,
-        spec=manifest.spec,
-        tracking=TrackingEndpoint(uri=uri, experiment=manifest.spec.tracking.experiment or name),
-    )
 
 
 def _stop_on_signals(stop: StopRequest, console: Console) -> None:

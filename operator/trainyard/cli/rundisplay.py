@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from typing_extensions import override
 
 from trainyard.api.wire import Result
+from trainyard.local import store
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.fit.loop import Epoch
 from trainyard_trainer.observer import LogObserver, summary
@@ -116,7 +116,7 @@ def show_success(console: Console, job: Job, outcome: Outcome, training: float, 
         highlight=False,
     )
     console.print(table)
-    uri = _short(job.identity.uri)
+    uri = store.shown(job.identity.uri)
     console.print("\n[bold]look[/]")
     page = f"#/experiments/{outcome.experiment_id}/runs/{outcome.run_id}"
     if uri.startswith("http"):
@@ -128,8 +128,7 @@ def show_success(console: Console, job: Job, outcome: Outcome, training: float, 
     _command(console, f'import mlflow; mlflow.set_tracking_uri("{uri}")')
     _command(console, f'answers = mlflow.pyfunc.load_model("{outcome.model_uri}").predict(dataframe)')
     console.print("[bold]serve[/]")
-    where = f" --tracking-uri {uri}" if uri != "sqlite:///mlflow.db" else ""
-    _command(console, f"trainyard serve {outcome.model_uri}{where}")
+    _command(console, f"trainyard serve {outcome.model_uri}{store.option(uri)}")
 
 
 def show_failure(result: Result) -> None:
@@ -147,11 +146,6 @@ def show_failure(result: Result) -> None:
 
 def _command(console: Console, text: str) -> None:
     console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
-
-
-def _short(uri: str) -> str:
-    """A store in this folder is named as people type it."""
-    return uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")
 
 
 def _clock(seconds: float) -> str:

@@ -39,7 +39,7 @@ def serve(model: str, port: int, tracking_uri: str | None, token_file: Path | No
     loading = console.status("loading the model")
     loading.start()
     with tempfile.TemporaryDirectory(prefix="trainyard-") as scratch:
-        from trainyard.cli.servemodel import resolve
+        from trainyard.local.models import resolve
         from trainyard_trainer.errors import JobError
         from trainyard_trainer.serving.settings import LOOPBACK, Settings
 

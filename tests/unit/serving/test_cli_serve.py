@@ -18,7 +18,7 @@ import yaml
 from tests.support.processes import Child, free_port
 from tests.unit.serving.servers import AUTHORISED, JSON, TOKEN, ask
 from tests.unit.trainer.jobs import spec
-from trainyard.cli.servemodel import resolve
+from trainyard.local.models import resolve
 from trainyard_trainer.errors import DataError, InvalidSpec
 
 HEAD = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "bc"}}

@@ -12,7 +12,7 @@ import yaml
 
 from tests.unit.trainer.jobs import spec, store
 from trainyard.api.base import InvalidManifest
-from trainyard.cli.manifest import read_training_job
+from trainyard.local.manifest import read_training_job
 
 HEAD = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "bc"}}
 

@@ -1,19 +1,18 @@
-"""What MODEL of `trainyard serve` means: a folder here, or a model that MLflow knows."""
+"""What the MODEL of `trainyard serve` and `trainyard.load` means: a folder, or a model that MLflow knows."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainyard.local.store import existing_uri
 from trainyard_trainer.errors import DataError, InvalidSpec
 
 _MANIFEST = "package.json"
 _INSIDE = ("", "package", "artifacts/package", "artifacts/artifacts/package")
 _RUN = re.compile(r"[0-9a-f]{32}")
-_DATABASE = "mlflow.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def _of_mlflow(model: str, tracking_uri: str | None, scratch: Path) -> Found:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _local_store()
+    uri = existing_uri(tracking_uri)
     environment.wait_until_up(uri)
     mlflow.set_tracking_uri(uri)
     try:
@@ -72,16 +71,6 @@ def _of_mlflow(model: str, tracking_uri: str | None, scratch: Path) -> Found:
             "look for the model's URI in MLflow, or name its server with --tracking-uri",
         ) from None
     return Found(_package_in(folder, model), name, version)
-
-
-def _local_store() -> str:
-    database = Path.cwd() / _DATABASE
-    if not database.is_file():
-        raise InvalidSpec(
-            f"there is no {_DATABASE} in this folder",
-            "run this where `trainyard run` was run, or name an MLflow server with --tracking-uri",
-        )
-    return f"sqlite:///{database}"
 
 
 def _named(model: str, client: Any) -> tuple[str, str, str]:

@@ -1,0 +1,1 @@
+"""Training and models on this machine: what the command line and the Python API share."""
