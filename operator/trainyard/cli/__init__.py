@@ -39,6 +39,29 @@ def run(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or an experiment for its latest runs.")
+    ],
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; default: the SQLite file in this folder.")
+    ] = None,
+    output: Annotated[str, typer.Option(help="table, json or csv.", metavar="FORMAT")] = "table",
+    last: Annotated[int, typer.Option(help="Runs that an experiment's name stands for.", min=2, max=50)] = 5,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Validation's and the baselines' metrics too.")
+    ] = False,
+) -> None:
+    """Put runs side by side: parameters, data, and metrics with their intervals."""
+    from trainyard.cli.compare import Output
+    from trainyard.cli.compare import compare as compare_command
+
+    if output not in list(Output):
+        raise typer.BadParameter(f"'{output}' is not one of {', '.join(Output)}", param_hint="--output")
+    raise typer.Exit(compare_command(runs, tracking_uri, Output(output), last, everything))
+
+
+@app.command()
 def serve(
     model: Annotated[
         str,

@@ -39,6 +39,7 @@ def serve(model: str, port: int, tracking_uri: str | None, token_file: Path | No
     loading = console.status("loading the model")
     loading.start()
     with tempfile.TemporaryDirectory(prefix="trainyard-") as scratch:
+        from trainyard.cli.complain import complain
         from trainyard.local.models import resolve
         from trainyard_trainer.errors import JobError
         from trainyard_trainer.serving.settings import LOOPBACK, Settings
@@ -59,7 +60,7 @@ def serve(model: str, port: int, tracking_uri: str | None, token_file: Path | No
             return _serve(settings, console, loading)
         except JobError as error:
             loading.stop()
-            _complain(error)
+            complain(error)
             return error.exit_code
         finally:
             loading.stop()
@@ -95,10 +96,3 @@ def _announce(console: Console, settings: Settings, model: Model) -> None:
     console.print(f"  {escape(curl(model, url, token))}", highlight=False, soft_wrap=True)
     if settings.anonymous:
         console.print(f"[bold]read[/]\n  {url}/docs", highlight=False, soft_wrap=True)
-
-
-def _complain(error: Exception) -> None:
-    console = Console(stderr=True)
-    console.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-    if remedy := getattr(error, "remedy", ""):
-        console.print(f"  what to do: {escape(remedy)}", highlight=False, soft_wrap=True)
