@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.golden.world import fields, merged, moment
 from trainyard.core.modelserver import decide_server
-from trainyard.core.reading_serving import model_server
+from trainyard.core.resource import ModelServer
 from trainyard.core.serving_observed import (
     DeploymentFacts,
     OfferFacts,
@@ -90,7 +90,7 @@ class ServerWorld:
 
     def look(self) -> ServerPlan:
         """Decide."""
-        return decide_server(model_server(self.cr), self.seen, self.now)
+        return decide_server(ModelServer.read(self.cr), self.seen, self.now)
 
     def apply(self, plan: ServerPlan) -> None:
         """Do what a plan says, and nothing else."""

@@ -29,6 +29,7 @@ from trainyard.core.plan import (
     Register,
 )
 from trainyard.core.reading_serving import server_facts
+from trainyard.core.resource import TrainingJob
 from trainyard.core.serving_observed import PromotionFacts, RegistryFacts, VersionFacts
 from trainyard.core.trainingjob import decide
 from trainyard.render.inputs import Attempt, Installation
@@ -118,7 +119,7 @@ class World:
         """Decide, answering what the decision asks for."""
         if self.cr is None:
             return Plan()
-        job = reading.training_job(self.cr)
+        job = TrainingJob.read(self.cr)
         number = reading.whole(job.status.get("attempt"))
         body = self.jobs.get(attempt_name("adult", number))
         child = body and reading.attempt_job(body, owner_uid=UID, labels=attempt_labels("adult", number))

@@ -17,8 +17,7 @@ from trainyard.controller.kube import (
     Resource,
 )
 from trainyard.core import reading
-from trainyard.core.observed import TrainingJob
-from trainyard.core.serving_observed import ModelServer
+from trainyard.core.resource import ModelServer, TrainingJob
 
 Subject = TrainingJob | ModelServer
 

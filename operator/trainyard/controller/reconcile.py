@@ -33,7 +33,7 @@ from trainyard.controller.recorder import Recorder
 from trainyard.controller.registry import Registry
 from trainyard.controller.watched import Key, Pods
 from trainyard.core import reading
-from trainyard.core.observed import AttemptJob, Observed, TrainingJob
+from trainyard.core.observed import AttemptJob, Observed
 from trainyard.core.plan import (
     Action,
     Child,
@@ -48,6 +48,7 @@ from trainyard.core.plan import (
     Register,
 )
 from trainyard.core.reading_serving import server_facts
+from trainyard.core.resource import TrainingJob
 from trainyard.core.serving_observed import PromotionFacts
 from trainyard.core.tags import registered_name
 from trainyard.core.trainingjob import decide
@@ -100,7 +101,7 @@ class TrainingJobReconciler:
             self._metrics.jobs.forget(key)
             self._forget(key)
             return None
-        job = reading.training_job(body)
+        job = TrainingJob.read(body)
         plan = await self._decide(key, job)
         return await self._apply(key, job, plan)
 

@@ -32,7 +32,8 @@ from trainyard.controller.servingchildren import Body, Children, read_children, 
 from trainyard.controller.watched import Key
 from trainyard.core import reading, reading_serving
 from trainyard.core.modelserver import decide_server
-from trainyard.core.serving_observed import ModelServer, OfferFacts, ServerObserved
+from trainyard.core.resource import ModelServer
+from trainyard.core.serving_observed import OfferFacts, ServerObserved
 from trainyard.core.serving_plan import (
     ApplyDeployment,
     ApplyService,
@@ -77,7 +78,7 @@ class ModelServerReconciler:
             self._registry.forget(key)
             self._forget(key)
             return None
-        server = reading_serving.model_server(body)
+        server = ModelServer.read(body)
         if server.deleting:
             return None
         children = await read_children(self._kube, server)

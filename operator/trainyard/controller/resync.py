@@ -15,6 +15,7 @@ from trainyard.controller.watched import Key, Pods, key_of, owner_key
 from trainyard.core import reading
 from trainyard.core.observed import Pod
 from trainyard.core.policy import read_policy
+from trainyard.core.resource import TrainingJob
 from trainyard.render.labels import TRAINING_SELECTOR
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Resync:
         found: set[Key] = set()
         for namespace in self._namespaces:
             async for body in self._kube.list(TRAINING_JOBS, namespace):
-                key, job = key_of(body), reading.training_job(body)
+                key, job = key_of(body), TrainingJob.read(body)
                 found.add(key)
                 state = reading.text(job.status.get("state"))
                 cause = reading.text(reading.mapping(job.status.get("lastFailure")).get("cause"))

@@ -10,7 +10,8 @@ from trainyard.controller.children import owned
 from trainyard.controller.kube import DEPLOYMENTS, JOBS, PODS, SERVICES, Kube, NotFound, Resource
 from trainyard.controller.servingpods import last_words, trouble
 from trainyard.core import reading, reading_serving
-from trainyard.core.serving_observed import DeploymentFacts, ModelServer, VerifyFacts
+from trainyard.core.resource import ModelServer
+from trainyard.core.serving_observed import DeploymentFacts, VerifyFacts
 from trainyard.render.compare import in_order
 from trainyard.render.inputs import Installation
 from trainyard.render.labels import VERIFY, serving_selector

@@ -9,10 +9,11 @@ from typing import Any
 
 from trainyard.api.states import Cause, ConditionType, Reason, State
 from trainyard.core.conditions import Condition, clip, find, is_true, upkeep
-from trainyard.core.observed import AttemptJob, Observed, Pod, TrainingJob
+from trainyard.core.observed import AttemptJob, Observed, Pod
 from trainyard.core.plan import Action, Note, Plan
 from trainyard.core.policy import Policy
 from trainyard.core.record import Record
+from trainyard.core.resource import TrainingJob
 
 GHOST_SLACK = 30
 """Seconds past its deletion time after which a pod that is still there counts as lost with its node."""

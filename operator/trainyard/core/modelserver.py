@@ -12,10 +12,11 @@ from datetime import datetime
 
 from trainyard.api.states import Reason, ServerState
 from trainyard.core import server_rollout, server_steady
+from trainyard.core.resource import ModelServer
 from trainyard.core.server_case import Knobs, ServerCase
 from trainyard.core.server_record import ServerRecord
 from trainyard.core.server_target import POLL, Choice, choose
-from trainyard.core.serving_observed import ModelServer, ServerObserved
+from trainyard.core.serving_observed import ServerObserved
 from trainyard.core.serving_plan import ServerPlan
 
 CONFLICT_RETRY = 30.0

@@ -6,28 +6,10 @@ that matters changed".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from trainyard.core.serving_observed import PromotionFacts
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingJob:
-    """The object that a person wrote."""
-
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    spec: Mapping[str, Any]
-    status: Mapping[str, Any]
-    created: datetime | None = None
-    deleting: bool = False
-    resource_version: str = ""
-    """What a status write must still find, so that nobody's newer word is overwritten."""
 
 
 @dataclass(frozen=True, slots=True)

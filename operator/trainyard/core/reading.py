@@ -7,7 +7,7 @@ from typing import Any
 
 from trainyard.api.names import LABEL_ATTEMPT, LABEL_USABLE, TRAINER_CONTAINER
 from trainyard.core.conditions import parse_time
-from trainyard.core.observed import AttemptJob, Event, Pod, TrainingJob
+from trainyard.core.observed import AttemptJob, Event, Pod
 
 _EMPTY: Mapping[str, Any] = {}
 
@@ -37,20 +37,10 @@ def count(value: object) -> int:
     return max(0, min(whole(value), 2**31 - 2))
 
 
-def training_job(body: Mapping[str, Any]) -> TrainingJob:
-    """Read a TrainingJob."""
-    meta = mapping(body.get("metadata"))
-    return TrainingJob(
-        namespace=text(meta.get("namespace")),
-        name=text(meta.get("name")),
-        uid=text(meta.get("uid")),
-        generation=whole(meta.get("generation")),
-        spec=mapping(body.get("spec")),
-        status=mapping(body.get("status")),
-        created=parse_time(meta.get("creationTimestamp")),
-        deleting=bool(meta.get("deletionTimestamp")),
-        resource_version=text(meta.get("resourceVersion")),
-    )
+def holding(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The conditions that are true, by their type."""
+    found = mappings(status.get("conditions"))
+    return {text(c.get("type")): c for c in found if c.get("status") == "True"}
 
 
 def attempt_job(body: Mapping[str, Any], *, owner_uid: str, labels: Mapping[str, str]) -> AttemptJob:
@@ -58,9 +48,7 @@ def attempt_job(body: Mapping[str, Any], *, owner_uid: str, labels: Mapping[str,
     meta, status = mapping(body.get("metadata")), mapping(body.get("status"))
     found = mapping(meta.get("labels"))
     owners = tuple(text(o.get("uid")) for o in mappings(meta.get("ownerReferences")))
-    conditions = {
-        text(c.get("type")): c for c in mappings(status.get("conditions")) if c.get("status") == "True"
-    }
+    conditions = holding(status)
     last = mapping(conditions.get("Failed") or conditions.get("FailureTarget") or conditions.get("Complete"))
     return AttemptJob(
         name=text(meta.get("name")),

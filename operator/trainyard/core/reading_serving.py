@@ -14,10 +14,9 @@ from trainyard.api.names import (
 )
 from trainyard.api.states import PromotionState, Reason
 from trainyard.core.conditions import clip, parse_time
-from trainyard.core.reading import count, mapping, mappings, text, whole
+from trainyard.core.reading import count, holding, mapping, mappings, text, whole
 from trainyard.core.serving_observed import (
     DeploymentFacts,
-    ModelServer,
     OfferFacts,
     Release,
     ServerFacts,
@@ -28,22 +27,6 @@ from trainyard.core.tags import parse_version
 
 _SOURCES = ("version", "promotions", "follow")
 _OFFERED = {PromotionState.ROLLING_OUT, PromotionState.VERIFYING}
-
-
-def model_server(body: Mapping[str, Any]) -> ModelServer:
-    """Read a ModelServer."""
-    meta = mapping(body.get("metadata"))
-    return ModelServer(
-        namespace=text(meta.get("namespace")),
-        name=text(meta.get("name")),
-        uid=text(meta.get("uid")),
-        generation=whole(meta.get("generation")),
-        spec=mapping(body.get("spec")),
-        status=mapping(body.get("status")),
-        created=parse_time(meta.get("creationTimestamp")),
-        deleting=bool(meta.get("deletionTimestamp")),
-        resource_version=text(meta.get("resourceVersion")),
-    )
 
 
 def source_of(spec: Mapping[str, Any]) -> str:
@@ -125,18 +108,16 @@ def verification(body: Mapping[str, Any], last_word: str = "") -> VerifyFacts:
     """Read a verify Job; `last_word` is the termination message of its pod, where one was found."""
     meta, status = mapping(body.get("metadata")), mapping(body.get("status"))
     asked, _, generation = text(mapping(meta.get("annotations")).get(ANNOTATION_DEPLOYMENT)).partition("/")
-    holding = {
-        text(c.get("type")): c for c in mappings(status.get("conditions")) if c.get("status") == "True"
-    }
-    why = mapping(holding.get("Failed"))
+    conditions = holding(status)
+    why = mapping(conditions.get("Failed"))
     return VerifyFacts(
         name=text(meta.get("name")),
         uid=text(meta.get("uid")),
         version=parse_version(mapping(meta.get("labels")).get(LABEL_VERSION)) or 0,
         deployment_uid=asked,
         generation=parse_version(generation) or 0,
-        succeeded="Complete" in holding,
-        failed="Failed" in holding,
+        succeeded="Complete" in conditions,
+        failed="Failed" in conditions,
         message=clip(_said(last_word) or text(why.get("message")), 500),
         deleting=bool(meta.get("deletionTimestamp")),
     )

@@ -13,10 +13,10 @@ from trainyard.core.conditions import Condition, clip, find, is_true, upkeep
 from trainyard.core.plan import Note
 from trainyard.core.reading import mapping, text, whole
 from trainyard.core.reading_serving import source_of
+from trainyard.core.resource import ModelServer
 from trainyard.core.server_record import ServerRecord
 from trainyard.core.serving_observed import (
     DeploymentFacts,
-    ModelServer,
     RegistryFacts,
     Release,
     ServerObserved,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +97,6 @@ class PromotionFacts:
     """None: not answered yet; the key comes again when it is."""
     server: ServerFacts | None = None
     """The ModelServer named like the model; None when there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelServer:
-    """The object as it is."""
-
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    spec: Mapping[str, Any]
-    status: Mapping[str, Any]
-    created: datetime | None = None
-    deleting: bool = False
-    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from trainyard.core.attempts import charge, is_dependency
 from trainyard.core.case import Case
 from trainyard.core.conditions import sentences
 from trainyard.core.failures import BUDGETS, Budget, Failure, classify, failure
-from trainyard.core.observed import Observed, TrainingJob
+from trainyard.core.observed import Observed
 from trainyard.core.plan import (
     Action,
     Child,
@@ -32,6 +32,7 @@ from trainyard.core.plan import (
 )
 from trainyard.core.policy import problems, read_policy
 from trainyard.core.record import Record
+from trainyard.core.resource import TrainingJob
 
 COORDINATOR_PATIENCE = 60
 """Seconds that a new job waits for the coordinator's CA; without it a job trains, but shows no progress."""

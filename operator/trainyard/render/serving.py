@@ -6,7 +6,8 @@ from typing import Any
 
 from trainyard.api.names import API_VERSION, LABEL_COMPONENT, LABEL_VERSION, MODELSERVER
 from trainyard.core.reading import mapping, text, whole
-from trainyard.core.serving_observed import ModelServer, Release
+from trainyard.core.resource import ModelServer
+from trainyard.core.serving_observed import Release
 from trainyard.render.compare import hashed
 from trainyard.render.inputs import Installation
 from trainyard.render.labels import SERVER, owner, serving_labels

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainyard.api.names import ANNOTATION_DEPLOYMENT, LABEL_VERSION
 from trainyard.core.reading import mapping, whole
-from trainyard.core.serving_observed import ModelServer
+from trainyard.core.resource import ModelServer
 from trainyard.core.serving_plan import CreateVerifyJob
 from trainyard.render.inputs import Installation
 from trainyard.render.labels import VERIFY

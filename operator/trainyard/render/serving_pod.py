@@ -11,7 +11,8 @@ from typing import Any
 
 from trainyard.api.names import ANNOTATION_ARTIFACT_URI, ANNOTATION_SHA256, LABEL_VERSION, TERMINATION_LOG
 from trainyard.core.reading import mapping, mappings, text
-from trainyard.core.serving_observed import ModelServer, Release
+from trainyard.core.resource import ModelServer
+from trainyard.core.serving_observed import Release
 from trainyard.render.inputs import Installation
 from trainyard.render.labels import serving_labels
 from trainyard.render.restricted import CPU_REQUEST, container_security, placement, pod_security

@@ -18,9 +18,9 @@ from tests.unit.core.strategies import (
     words,
 )
 from trainyard.api.states import Reason, ServerState
+from trainyard.core.resource import ModelServer
 from trainyard.core.serving_observed import (
     DeploymentFacts,
-    ModelServer,
     OfferFacts,
     RegistryFacts,
     Release,

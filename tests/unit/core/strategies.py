@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from trainyard.api.states import PromotionState, State
-from trainyard.core.observed import AttemptJob, Event, Observed, Pod, TrainingJob
+from trainyard.core.observed import AttemptJob, Event, Observed, Pod
+from trainyard.core.resource import TrainingJob
 from trainyard.core.serving_observed import PromotionFacts, RegistryFacts, ServerFacts, VersionFacts
 
 EPOCH = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -17,9 +17,10 @@ from tests.unit.core.strategies import (
 )
 from trainyard.api.states import PromotionState
 from trainyard.api.status import TrainingJobStatus
-from trainyard.core.observed import Observed, TrainingJob
+from trainyard.core.observed import Observed
 from trainyard.core.plan import CreateConfigMap, CreateJob
 from trainyard.core.record import Record
+from trainyard.core.resource import TrainingJob
 from trainyard.core.standing import Standing
 from trainyard.core.trainingjob import decide
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainyard.core import reading_serving as reading
+from trainyard.core.resource import ModelServer
 from trainyard.core.serving_observed import OfferFacts, Release
 
 JOB: dict[str, Any] = {
@@ -137,7 +138,7 @@ json = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), json), st.text(max_size=9))
 def test_garbage_is_read(body: dict[str, Any], word: str) -> None:
-    reading.model_server(body)
+    ModelServer.read(body)
     reading.server_facts(body)
     reading.offer(body, "income")
     reading.deployment(body, in_order=False)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from trainyard.api.modelserver import ModelServer as ModelServerObject
 from trainyard.api.names import ANNOTATION_HASH, NAME_MAX
-from trainyard.core.serving_observed import ModelServer, Release
+from trainyard.core.resource import ModelServer
+from trainyard.core.serving_observed import Release
 from trainyard.core.serving_plan import CreateVerifyJob
 from trainyard.render.compare import in_order
 from trainyard.render.inputs import Installation
