@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hack import deploy
 from hack.images import IMAGES
 from hack.versions import BUILD, KUBECONFIG, ROOT
-from tests.benchmarks.results import Row, at_most, median, percentile, write
+from tests.benchmarks.report import Row, at_most, median, percentile, write
 from tests.support import mlflow_server
 from tests.support.cluster import Namespace, make_namespace, status, training_job
 
