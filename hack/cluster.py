@@ -36,12 +36,14 @@ def offline_config(config: str) -> str:
     return config.rstrip() + "\n" + OFFLINE_CONFIG
 
 
-def kubectl(*arguments: str, timeout: float = 20.0) -> str | None:
-    """Ask the cluster something."""
-    return shell.output(
-        [tools.path("kubectl"), "--kubeconfig", KUBECONFIG, "--request-timeout=5s", *arguments],
-        timeout=timeout,
-    )
+def kubectl(*words: str) -> list[str]:
+    """Return a kubectl command line for this cluster."""
+    return [str(tools.path("kubectl")), f"--kubeconfig={KUBECONFIG}", *words]
+
+
+def ask(*words: str) -> str | None:
+    """Ask the cluster something; None when it does not answer soon."""
+    return shell.output(kubectl("--request-timeout=5s", *words), timeout=20.0)
 
 
 def node_state() -> str | None:
@@ -51,11 +53,11 @@ def node_state() -> str | None:
 
 def healthy() -> bool:
     """Tell whether the node is Ready and DNS serves."""
-    ready = kubectl("get", "node", NODE, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
+    ready = ask("get", "node", NODE, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
     if ready != "True":
         return False
     started = shell.output(["docker", "container", "inspect", "-f", "{{.State.StartedAt}}", NODE])
-    pods = kubectl("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "json")
+    pods = ask("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "json")
     return bool(started and pods and serves_since(json.loads(pods), started))
 
 
@@ -151,7 +153,7 @@ def create(text: str, image: str | None) -> None:
         )
     with shell.stage("node ready", "wait for the node and DNS"):
         if not wait(READY_TIMEOUT_S):
-            pods = kubectl("get", "pods", "-A") or "the API server does not answer"
+            pods = ask("get", "pods", "-A") or "the API server does not answer"
             raise shell.ToolError(f"the cluster is not healthy after {READY_TIMEOUT_S:.0f} s:\n{pods}")
 
 

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from hack import demo_serving, deploy, shell
+from hack import cluster, demo_serving, deploy, shell
 from hack.shell import say
 from hack.versions import ROOT
 
@@ -39,12 +39,12 @@ def demo() -> None:
     deploy.ready()
     deploy.ensure_namespace(NAMESPACE)
     shell.run(
-        deploy.kubectl("-n", NAMESPACE, "delete", "tj", JOB, "--ignore-not-found", "--wait"), log="demo"
+        cluster.kubectl("-n", NAMESPACE, "delete", "tj", JOB, "--ignore-not-found", "--wait"), log="demo"
     )
     token = demo_serving.make_token(NAMESPACE)
     say(f"\n$ kubectl -n {NAMESPACE} apply -f {EXAMPLE}")
     with shell.stage("train", "from apply to the end"):
-        shell.run(deploy.kubectl("-n", NAMESPACE, "apply", "-f", str(ROOT / EXAMPLE)), log="demo")
+        shell.run(cluster.kubectl("-n", NAMESPACE, "apply", "-f", str(ROOT / EXAMPLE)), log="demo")
         job = watch()
     report(job)
     with shell.stage("promote", "from the result to the decision"):
@@ -57,14 +57,14 @@ def demo() -> None:
 
 def get_job() -> dict[str, Any]:
     """Read the TrainingJob."""
-    text = shell.output(deploy.kubectl("-n", NAMESPACE, "get", "tj", JOB, "-o", "json"))
+    text = shell.output(cluster.kubectl("-n", NAMESPACE, "get", "tj", JOB, "-o", "json"))
     return json.loads(text) if text else {}
 
 
 def watch() -> dict[str, Any]:
     """Show kubectl's own columns while they change; return the finished job."""
     say(f"$ kubectl -n {NAMESPACE} get trainingjobs --watch")
-    table = subprocess.Popen(deploy.kubectl("-n", NAMESPACE, "get", "trainingjobs", "--watch"))
+    table = subprocess.Popen(cluster.kubectl("-n", NAMESPACE, "get", "trainingjobs", "--watch"))
     try:
         limit = time.monotonic() + LIMIT_S
         while time.monotonic() < limit:

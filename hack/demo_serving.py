@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hack import deploy, shell
+from hack import cluster, deploy, shell
 from hack.shell import say
 from hack.versions import BUILD, ROOT
 
@@ -24,12 +24,12 @@ FINAL = {"Promoted", "Rejected"}
 def make_token(namespace: str) -> str:
     """Create the Secret with the callers' token, or read the one that is there."""
     path = ["get", "secret", SECRET, "-o", "jsonpath={.data.demo}"]
-    if shell.output(deploy.kubectl("-n", namespace, *path)) is None:
+    if shell.output(cluster.kubectl("-n", namespace, *path)) is None:
         token = secrets.token_hex(16)
         command = ["create", "secret", "generic", SECRET, f"--from-literal=demo={token}"]
-        shell.output(deploy.kubectl("-n", namespace, *command))
+        shell.output(cluster.kubectl("-n", namespace, *command))
     path[-1] = "go-template={{.data.demo | base64decode}}"
-    token = shell.output(deploy.kubectl("-n", namespace, *path)) or ""
+    token = shell.output(cluster.kubectl("-n", namespace, *path)) or ""
     if not token:
         raise shell.ToolError(
             f"Secret {SECRET} in {namespace} holds no key demo: delete it and run this again"
@@ -40,11 +40,11 @@ def make_token(namespace: str) -> str:
 def decided(namespace: str, job: str) -> dict[str, Any]:
     """Show the ModelServer while the result is on its way into serving; return status.promotion."""
     say(f"\n$ kubectl -n {namespace} get modelservers --watch")
-    table = subprocess.Popen(deploy.kubectl("-n", namespace, "get", "modelservers", "--watch"))
+    table = subprocess.Popen(cluster.kubectl("-n", namespace, "get", "modelservers", "--watch"))
     try:
         limit = time.monotonic() + LIMIT_S
         while time.monotonic() < limit:
-            text = shell.output(deploy.kubectl("-n", namespace, "get", "tj", job, "-o", "json"))
+            text = shell.output(cluster.kubectl("-n", namespace, "get", "tj", job, "-o", "json"))
             promotion = json.loads(text or "{}").get("status", {}).get("promotion", {})
             if promotion.get("state") == "RolledBack":
                 raise shell.ToolError(f"the result was rolled back: {promotion.get('message')}")
@@ -114,7 +114,7 @@ def serve(namespace: str, token: str) -> None:
     model_uri = f"models:/{namespace}.{SERVER}@champion"
     row = BUILD / "row.json"
     row.write_text(example_row(model_uri))
-    forward = deploy.kubectl("-n", namespace, "port-forward", f"svc/{SERVER}", f"{PORT}:80")
+    forward = cluster.kubectl("-n", namespace, "port-forward", f"svc/{SERVER}", f"{PORT}:80")
     say(f"\nin the cluster:\n$ kubectl -n {namespace} port-forward svc/{SERVER} {PORT}:80 &")
     with running(forward, PORT, "port-forward"):
         served = ask(PORT, row, token)

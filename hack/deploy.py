@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from hack import cluster, docker, images, shell, tools
+from hack.cluster import kubectl
 from hack.images import IMAGES
 from hack.versions import KUBECONFIG, ROOT
 
@@ -38,11 +39,6 @@ def built() -> dict[str, ImageRef]:
         raise shell.ToolError("the images are not built yet: run `make images`")
     written = json.loads(IMAGES.read_text())
     return {target: ImageRef.parse(written[target]) for target in ("operator", "trainer")}
-
-
-def kubectl(*words: str) -> list[str]:
-    """Return a kubectl command line for the development cluster."""
-    return [str(tools.path("kubectl")), f"--kubeconfig={KUBECONFIG}", *words]
 
 
 def helm(*words: str) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 import kubernetes
 from prometheus_client.parser import text_string_to_metric_families
 
-from hack import deploy
+from hack import cluster, deploy
 from hack.images import IMAGES
 from hack.versions import BUILD, KUBECONFIG, ROOT
 from tests.benchmarks.report import Row, at_most, median, percentile, write
@@ -113,7 +113,7 @@ def operator_metrics() -> dict[str, Any]:
     """Scrape the operator through the API server: memory, and requests by verb."""
     path = f"/api/v1/namespaces/{deploy.NAMESPACE}/services/trainyard-operator:8080/proxy/metrics"
     text = subprocess.run(
-        deploy.kubectl("get", "--raw", path), check=True, capture_output=True, text=True
+        cluster.kubectl("get", "--raw", path), check=True, capture_output=True, text=True
     ).stdout
     requests: dict[str, float] = {}
     memory = 0.0

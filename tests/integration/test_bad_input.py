@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hack import deploy
+from hack import cluster, deploy
 from tests.support import mlflow_server
 from tests.support.cluster import Namespace, mounted_csv, status, training_job
 
@@ -73,7 +73,7 @@ def scale_mlflow(replicas: int) -> None:
         ("scale", "deployment/trainyard-mlflow", f"--replicas={replicas}"),
         ("rollout", "status", "deployment/trainyard-mlflow", "--timeout=180s"),
     ):
-        subprocess.run(deploy.kubectl("-n", deploy.NAMESPACE, *words), check=True, capture_output=True)
+        subprocess.run(cluster.kubectl("-n", deploy.NAMESPACE, *words), check=True, capture_output=True)
 
 
 def test_a_job_waits_for_mlflow_and_goes_on(namespace: Namespace) -> None:

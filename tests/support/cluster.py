@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hack import deploy
+from hack import cluster, deploy
 
 Manifest = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Namespace:
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl here; return what it prints."""
         done = subprocess.run(
-            deploy.kubectl("-n", self.name, *words), input=stdin, capture_output=True, text=True, check=False
+            cluster.kubectl("-n", self.name, *words), input=stdin, capture_output=True, text=True, check=False
         )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
