@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.golden.world import fields, merged, moment
+from tests.golden.world import Body, merged, moment
 from trainyard.core.modelserver import decide_server
 from trainyard.core.resource import ModelServer
 from trainyard.core.serving_observed import (
@@ -34,7 +34,6 @@ from trainyard.core.serving_plan import (
     ServerPlan,
 )
 
-Body = dict[str, Any]
 DEFAULT: Body = {
     "apiVersion": "trainyard.dev/v1alpha1",
     "kind": "ModelServer",
@@ -173,20 +172,6 @@ class ServerWorld:
         """What the object says."""
         found: Body = self.cr.get("status", {})
         return found
-
-
-def plain(plan: ServerPlan) -> Body:
-    """A plan as YAML can hold it."""
-    found: Body = {}
-    if plan.status is not None:
-        found["status"] = dict(plan.status)
-    if plan.actions:
-        found["actions"] = [{type(a).__name__: fields(a)} for a in plan.actions]
-    if plan.events:
-        found["events"] = [fields(e) for e in plan.events]
-    if plan.requeue_after is not None:
-        found["requeueAfter"] = plan.requeue_after
-    return found
 
 
 def _deployment(version: int, **over: Any) -> DeploymentFacts:

@@ -1,61 +1,16 @@
-"""Every state of a ModelServer as a file, and whole stories from one version to the next.
-
-Cases hold facts, not bodies. To write the plans anew, as in `test_trainingjob`: TRAINYARD_UPDATE_GOLDEN=1.
-"""
+"""Whole stories of a ModelServer, from one version to the next; its single states are in `test_cases`."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.golden.serverworld import ServerWorld, plain
-from trainyard.api.modelserver import ModelServerStatus
-from trainyard.core.server_record import ServerRecord
+from tests.golden.serverworld import ServerWorld
+from trainyard.core.serving_observed import OfferFacts
 from trainyard.core.serving_plan import ApplyDeployment, MoveAlias, ServerPlan
-
-CASES = sorted((Path(__file__).parent / "modelserver").glob("*.yaml"))
-
-
-def _load(path: Path) -> dict[str, Any]:
-    case: dict[str, Any] = yaml.safe_load(path.read_text())
-    return case
-
-
-@pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
-def test_plan_is_as_recorded(path: Path) -> None:
-    case = _load(path)
-    plan = plain(ServerWorld.load(case).look())
-    if os.environ.get("TRAINYARD_UPDATE_GOLDEN"):
-        text = yaml.safe_dump({**case, "plan": plan}, sort_keys=False, allow_unicode=True, width=110)
-        path.write_text(text)
-        return
-    assert plan == case["plan"]
-
-
-@pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
-def test_applied_plan_leaves_nothing_to_do(path: Path) -> None:
-    world = ServerWorld.load(_load(path))
-    world.apply(world.look())
-    again = world.look()
-    assert again.empty, plain(again)
-
-
-@pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
-def test_status_fits_the_api_and_survives_a_round_trip(path: Path) -> None:
-    world = ServerWorld.load(_load(path))
-    plan = world.look()
-    if plan.status is not None:
-        ModelServerStatus.strict(dict(plan.status))
-        assert ServerRecord.parse(plan.status, world.now).to_status() == dict(plan.status)
-
-
-def test_every_state_has_a_case() -> None:
-    shown = {_load(p)["plan"].get("status", {}).get("state") for p in CASES}
-    assert {"Waiting", "RollingOut", "Serving", "Degraded", "Failed"} <= shown
 
 
 def _world(source: dict[str, Any], **seen: Any) -> ServerWorld:
@@ -115,8 +70,6 @@ def test_a_bad_version_is_taken_back_once_and_the_alias_stays(bad: dict[str, boo
 
 def _until_taken_back(world: ServerWorld) -> list[ServerPlan]:
     """No pod of the new version ever becomes available."""
-    from datetime import timedelta
-
     plans = []
     for _ in range(15):
         plans.append(world.look())
@@ -149,8 +102,6 @@ def test_more_replicas_are_applied_without_a_new_verification() -> None:
     before = world.seen.verifications
     world.cr["spec"]["replicas"] = 3
     assert world.seen.deployment is not None
-    import dataclasses
-
     world.seen = dataclasses.replace(
         world.seen, deployment=dataclasses.replace(world.seen.deployment, in_order=False)
     )
@@ -178,10 +129,6 @@ def test_a_crash_after_any_pass_or_between_status_and_actions_changes_nothing(cr
 
 
 def test_a_failed_offer_is_not_tried_again_and_a_newer_one_is() -> None:
-    import dataclasses
-
-    from trainyard.core.serving_observed import OfferFacts
-
     world = _world({"promotions": {}}, offers=[_offer(1)])
     world.settle()
     offers = tuple(OfferFacts(**_offer(n)) for n in (1, 2))

@@ -31,6 +31,7 @@ from trainyard.core.plan import (
 from trainyard.core.reading_serving import server_facts
 from trainyard.core.resource import TrainingJob
 from trainyard.core.serving_observed import PromotionFacts, RegistryFacts, VersionFacts
+from trainyard.core.serving_plan import ServerPlan
 from trainyard.core.trainingjob import decide
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.job import attempt_job
@@ -173,7 +174,7 @@ class World:
                 pass
 
 
-def plain(plan: Plan) -> Body:
+def plain(plan: Plan | ServerPlan) -> Body:
     """A Plan as YAML can hold it."""
     found: Body = {}
     if plan.status is not None:

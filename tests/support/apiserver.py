@@ -22,10 +22,12 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hack import tools
-from tests.support.certificates import write_server_certificate, write_service_account_key
 from tests.support.processes import Child, free_port
+from trainyard.coordinator import tls
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 READY_S = 90.0
@@ -80,8 +82,8 @@ class ApiServer:
         tools.ensure(tools.CONTRACT)
         server = cls(Path(tempfile.mkdtemp(prefix="trainyard-apiserver-")), extra_args=extra_args)
         try:
-            write_server_certificate(server.folder)
-            write_service_account_key(server.folder)
+            tls.ensure(server.folder, ("localhost", "127.0.0.1"))
+            _write_service_account_key(server.folder)
             (server.folder / "tokens.csv").write_text(f'{server.token},admin,admin,"system:masters"\n')
             server.kubeconfig.write_text(server.kubeconfig_for(server.token))
             server._start_etcd()
@@ -317,3 +319,12 @@ class ApiServer:
             "GET", f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
         )
         return status == 200
+
+
+def _write_service_account_key(folder: Path) -> None:
+    """Write sa.key, which signs ServiceAccount tokens, and sa.pub, which verifies them."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    public = key.public_key()
+    (folder / "sa.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    (folder / "sa.pub").write_bytes(public.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
