@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from trainyard.core import reading
 from trainyard.core.conditions import format_time, parse_time
@@ -76,7 +76,7 @@ class World:
     promotion: PromotionFacts = field(default_factory=PromotionFacts)
 
     @classmethod
-    def load(cls, case: Mapping[str, Any]) -> World:
+    def load(cls, case: Mapping[str, Any]) -> Self:
         """Read a case; what it leaves out is as usual."""
         cr = merged(DEFAULT, case.get("job", {}))
         world = cls(cr, moment(case["now"]), seen=dict(case.get("seen", {})))
