@@ -5,26 +5,33 @@ only numpy, torch, safetensors and the standard library, and only by relative im
 """
 
 from .errors import ModelInputError, PackageError
-from .package import FORMAT_VERSION, Package, package_digest, read_package, write_package
+from .families import FAMILIES, Batch, Config, Family, Loss, Network, Shape
+from .package import FORMAT_VERSION, Package, package_digest, read_package, shape, write_package
 from .predictor import Predictor
 from .preprocess import Preprocessor
-from .schema import CATEGORICAL, NUMERIC, Column, Schema
-from .tabnet import TabNet, TabNetConfig
+from .schema import CATEGORICAL, NUMERIC, PREDICTION, Column, Schema
 
 __all__ = [
     "CATEGORICAL",
+    "FAMILIES",
     "FORMAT_VERSION",
     "NUMERIC",
+    "PREDICTION",
+    "Batch",
     "Column",
+    "Config",
+    "Family",
+    "Loss",
     "ModelInputError",
+    "Network",
     "Package",
     "PackageError",
     "Predictor",
     "Preprocessor",
     "Schema",
-    "TabNet",
-    "TabNetConfig",
+    "Shape",
     "package_digest",
     "read_package",
+    "shape",
     "write_package",
 ]

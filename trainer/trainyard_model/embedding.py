@@ -9,6 +9,7 @@ unknown category is an answer and not an error.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MISSING, UNSEEN, RESERVED = 0, 1, 2
+_WIDEST = 8
+
+
+def embedding_width(cardinality: int) -> int:
+    """Enough to tell the categories apart: the binary logarithm of their number, at most 8."""
+    return min(_WIDEST, max(1, math.ceil(math.log2(max(2, cardinality - RESERVED)))))
 
 
 class PackedEmbedding(nn.Module):

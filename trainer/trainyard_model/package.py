@@ -16,27 +16,34 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import PackageError
+from .families import FAMILIES, Config, Network, Shape
 from .preprocess import Preprocessor
-from .schema import Schema
-from .tabnet import TabNet, TabNetConfig
+from .schema import PREDICTION, Schema
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, WEIGHTS = "package.json", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A model as data. The input example has at least two rows, and `expected_output` is its answer."""
+    """A model as data.
+
+    Attributes:
+        target_means: Of each target, added to the network's outputs times `target_scales`; () for classes.
+        threshold: From which probability the second of two classes is predicted; None: the likelier one.
+        input_example: At least two rows, and `expected_output` is the answer to them.
+    """
 
     family: str
-    config: TabNetConfig
+    config: Config
     preprocessor: Preprocessor
     weights: Mapping[str, Tensor]
-    target_mean: float = 0.0
-    target_scale: float = 1.0
+    target_means: tuple[float, ...] = ()
+    target_scales: tuple[float, ...] = ()
+    threshold: float | None = None
     input_example: Mapping[str, list[Any]] = field(default_factory=dict)
     expected_output: Mapping[str, list[Any]] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -47,18 +54,24 @@ class Package:
         return self.preprocessor.schema
 
 
-def build_network(package: Package) -> nn.Module:
+def build_network(package: Package) -> Network:
     """The network with the package's weights, on the CPU.
 
     Raises:
         PackageError: The weights do not fit the network that the package describes.
     """
-    network = TabNet(package.config)
+    network = FAMILIES[package.family].build(package.config)
     try:
         network.load_state_dict(dict(package.weights))
     except RuntimeError as error:
         raise PackageError(f"the weights do not fit the network described: {error}") from error
     return network
+
+
+def shape(preprocessor: Preprocessor) -> Shape:
+    """What the data say of the network."""
+    schema = preprocessor.schema
+    return Shape(len(preprocessor.means), preprocessor.cardinalities, schema.width, bool(schema.classes))
 
 
 def signature(schema: Schema) -> dict[str, list[dict[str, Any]]]:
@@ -69,9 +82,7 @@ def signature(schema: Schema) -> dict[str, list[dict[str, Any]]]:
         for c in schema.columns
     ]
     answer = kinds[type(schema.classes[0])] if schema.classes else "double"
-    outputs = [
-        {"name": name, "type": answer if name == "prediction" else "double"} for name in schema.outputs
-    ]
+    outputs = [{"name": name, "type": answer if name == PREDICTION else "double"} for name in schema.outputs]
     return {"inputs": inputs, "outputs": outputs}
 
 
@@ -87,7 +98,8 @@ def write_package(package: Package, folder: Path) -> None:
         "schema": package.schema.to_json(),
         "signature": signature(package.schema),
         "preprocessor": package.preprocessor.to_json(),
-        "target": {"mean": package.target_mean, "scale": package.target_scale},
+        "target": {"means": list(package.target_means), "scales": list(package.target_scales)},
+        "threshold": package.threshold,
         "inputExample": dict(package.input_example),
         "expectedOutput": dict(package.expected_output),
         "info": dict(package.info),
@@ -111,15 +123,35 @@ def read_package(folder: Path) -> Package:
         raise PackageError(f"{folder} is no model package: {error.strerror}: {error.filename}") from error
     except ValueError as error:
         raise PackageError(f"{folder / MANIFEST} is not JSON: {error}") from error
-    if value.get("formatVersion") != FORMAT_VERSION:
+    _check_version(value)
+    if value["family"] not in FAMILIES:
         raise PackageError(
-            f"package format {value.get('formatVersion')!r}; this version reads format {FORMAT_VERSION}"
+            f"model family {value['family']!r} is unknown here; there are {', '.join(FAMILIES)}: "
+            "use the version of Trainyard, or the image, that trained the model"
         )
-    if value["family"] != "tabnet":
-        raise PackageError(f"model family {value['family']!r} is unknown to this version")
     if hashlib.sha256(weights).hexdigest() != value["weights"]["sha256"]:
-        raise PackageError(f"{folder / WEIGHTS} is damaged: its SHA-256 is not the one in {MANIFEST}")
+        raise PackageError(
+            f"{folder / WEIGHTS} is damaged: its SHA-256 is not the one in {MANIFEST}; fetch it again"
+        )
     return _from_manifest(value, weights)
+
+
+def _check_version(value: dict[str, Any]) -> None:
+    """Refuse what is newer; bring what is older up to date, in place."""
+    version = value.get("formatVersion")
+    if version == 1:
+        schema, target = value["schema"], value["target"]
+        schema["targets"] = [schema.pop("target")]
+        regression = schema["task"] == "Regression"
+        value["target"] = {
+            "means": [target["mean"]] if regression else [],
+            "scales": [target["scale"]] if regression else [],
+        }
+    elif version != FORMAT_VERSION:
+        raise PackageError(
+            f"package format {version!r}; this version reads formats 1 to {FORMAT_VERSION}: upgrade "
+            "Trainyard where the package is read, or train the model with this version"
+        )
 
 
 def _from_manifest(value: dict[str, Any], weights: bytes) -> Package:
@@ -130,11 +162,12 @@ def _from_manifest(value: dict[str, Any], weights: bytes) -> Package:
     schema = Schema.from_json(value["schema"])
     return Package(
         family=value["family"],
-        config=TabNetConfig.from_json(value["config"]),
+        config=FAMILIES[value["family"]].read_config(value["config"]),
         preprocessor=Preprocessor.from_json(schema, value["preprocessor"]),
         weights=tensors,
-        target_mean=value["target"]["mean"],
-        target_scale=value["target"]["scale"],
+        target_means=tuple(value["target"]["means"]),
+        target_scales=tuple(value["target"]["scales"]),
+        threshold=value.get("threshold"),
         input_example=value["inputExample"],
         expected_output=value["expectedOutput"],
         info=value["info"],

@@ -5,17 +5,21 @@ float32 on the CPU unless told otherwise, so that what is reported is what is se
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .package import Package, build_network, read_package
 from .preprocess import Columns
+from .schema import PREDICTION
 
 _BATCH = 8192
+Floats = NDArray[np.float64]
 
 
 class Predictor:
@@ -36,31 +40,60 @@ class Predictor:
         """
         return cls(read_package(Path(folder)), device)
 
-    @torch.inference_mode()
-    def scores(self, columns: Columns) -> NDArray[np.float64]:
-        """Class probabilities (rows, classes), or predicted values (rows, 1), in float64."""
-        numeric, codes = self.package.preprocessor.encode(columns)
-        parts = []
-        for start in range(0, len(numeric), _BATCH):
-            rows = slice(start, start + _BATCH)
-            out, _ = self._network(
-                torch.from_numpy(numeric[rows]).to(self.device), torch.from_numpy(codes[rows]).to(self.device)
-            )
-            parts.append(self._finish(out.double()).cpu().numpy())
-        width = len(self.schema.classes) or 1
-        return np.concatenate(parts) if parts else np.empty((0, width))
+    def scores(self, columns: Columns) -> Floats:
+        """Class probabilities (rows, classes), or predicted values (rows, targets), in float64."""
+        with torch.inference_mode():
+            parts = [self._finish(out).numpy() for out in self._slices(columns, self._network.outputs)]
+        return np.concatenate(parts) if parts else np.empty((0, self.schema.width))
 
     def predict(self, columns: Columns) -> dict[str, NDArray[Any]]:
-        """Output columns by name: `prediction`, and for classes one `probability_<class>` each."""
-        scores = self.scores(columns)
-        if self.schema.task == "Regression":
-            return {"prediction": scores[:, 0]}
-        best = scores.argmax(1)
-        labels = np.asarray(self.schema.classes)[best]
-        names = self.schema.outputs[1:]
-        return {"prediction": labels, **{name: scores[:, i] for i, name in enumerate(names)}}
+        """Output columns by the names in `schema.outputs`.
 
-    def _finish(self, out: torch.Tensor) -> torch.Tensor:
-        if self.schema.task == "Classification":
+        `prediction`, and for classes one `probability_<class>` each; with several targets one
+        `prediction_<target>` each.
+        """
+        scores = self.scores(columns)
+        if not self.schema.classes:
+            return {name: scores[:, i] for i, name in enumerate(self.schema.outputs)}
+        names = self.schema.outputs[1:]
+        labels = np.asarray(self.schema.classes)[self.chosen(scores)]
+        return {PREDICTION: labels, **{name: scores[:, i] for i, name in enumerate(names)}}
+
+    def chosen(self, scores: Floats) -> NDArray[np.int64]:
+        """Class numbers that probabilities (rows, classes) lead to: the likeliest, or by the threshold."""
+        if self.package.threshold is None or scores.shape[1] != 2:
+            return np.asarray(scores.argmax(1))
+        return (scores[:, 1] >= self.package.threshold).astype(np.int64)
+
+    def explain(self, columns: Columns) -> dict[str, Floats]:
+        """How much each input column counted for each row's answer, by column."""
+        parts = [part.double().cpu().numpy() for part in self._slices(columns, self._network.explain)]
+        features = self.schema.features
+        found = np.concatenate(parts) if parts else np.empty((0, len(features)))
+        return {name: found[:, i] for i, name in enumerate(features)}
+
+    def importance(self, columns: Columns) -> dict[str, float]:
+        """Share of each input column in the explanations of all rows, summed as they come; adds up to 1."""
+        features = self.schema.features
+        total = torch.zeros(len(features), dtype=torch.float64)
+        for part in self._slices(columns, self._network.explain):
+            total += part.double().abs().sum(0).cpu()
+        whole = float(total.sum())
+        shares = total / whole if whole > 0.0 else torch.full_like(total, 1.0 / len(features))
+        return dict(zip(features, shares.tolist(), strict=True))
+
+    def _slices(self, columns: Columns, function: Callable[..., Tensor]) -> Iterator[Tensor]:
+        inputs = self.package.preprocessor.encode(columns)
+        for start in range(0, len(inputs[0]), _BATCH):
+            rows = slice(start, start + _BATCH)
+            yield function(*(torch.from_numpy(part[rows]).to(self.device) for part in inputs)).detach()
+
+    def _finish(self, out: Tensor) -> Tensor:
+        out = out.double().cpu()
+        if self.schema.classes:
             return torch.softmax(out, dim=1)
-        return out * self.package.target_scale + self.package.target_mean
+        scales, means = (
+            torch.tensor(values, dtype=torch.float64)
+            for values in (self.package.target_scales, self.package.target_means)
+        )
+        return out * scales + means

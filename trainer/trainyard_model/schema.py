@@ -11,6 +11,7 @@ Label = str | int | float | bool
 
 NUMERIC: Role = "numeric"
 CATEGORICAL: Role = "categorical"
+PREDICTION = "prediction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Inputs in the order of the network (numeric first), the target, and its classes in order."""
+    """Inputs in the order of the network (numeric first), the targets, and the classes in order.
+
+    Only a regression has several targets. Of two classes the second is the positive one.
+    """
 
     task: Task
-    target: str
+    targets: tuple[str, ...]
     columns: tuple[Column, ...]
     classes: tuple[Label, ...] = ()
 
@@ -42,11 +46,23 @@ class Schema:
         return tuple(c for c in self.columns if c.role == CATEGORICAL)
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs in the order of explanations."""
+        return tuple(c.name for c in (*self.numeric, *self.categorical))
+
+    @property
+    def width(self) -> int:
+        """Numbers that the network gives for a row: classes, or targets."""
+        return len(self.classes) or len(self.targets)
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the output columns."""
+        if len(self.targets) > 1:
+            return tuple(f"{PREDICTION}_{target}" for target in self.targets)
         if self.task == "Regression":
-            return ("prediction",)
-        return ("prediction", *(f"probability_{_label_text(label)}" for label in self.classes))
+            return (PREDICTION,)
+        return (PREDICTION, *(f"probability_{_label_text(label)}" for label in self.classes))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` gives an equal object back."""
@@ -56,7 +72,7 @@ class Schema:
         ]
         return {
             "task": self.task,
-            "target": self.target,
+            "targets": list(self.targets),
             "columns": columns,
             "classes": list(self.classes),
         }
@@ -65,7 +81,7 @@ class Schema:
     def from_json(cls, value: dict[str, Any]) -> Schema:
         """The inverse of `to_json`."""
         columns = tuple(Column(c["name"], c["role"], c.get("integers", False)) for c in value["columns"])
-        return cls(value["task"], value["target"], columns, tuple(value["classes"]))
+        return cls(value["task"], tuple(value["targets"]), columns, tuple(value["classes"]))
 
 
 def _label_text(label: Label) -> str:

@@ -1,4 +1,4 @@
-"""Put the loop together from a job and its data: learner, loss, scores, selection."""
+"""Put the loop together from a job and its data: network, loss, scores, selection."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from trainyard_model import FAMILIES, Loss, Network, shape
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.evaluate import metrics as measures
-from trainyard_trainer.families.tabnet import TabNetLearner
 from trainyard_trainer.fit.device import configure
 from trainyard_trainer.fit.loop import DevicePart, Fitter, Scorer
-from trainyard_trainer.fit.losses import Loss, class_weights, make_loss
+from trainyard_trainer.fit.losses import class_weights, make_loss
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve import Job
 
 
-def assemble(job: Job, data: Prepared) -> tuple[TabNetLearner, Fitter]:
+def assemble(job: Job, data: Prepared) -> tuple[Network, Fitter]:
     """Everything seeded, built and on the device."""
-    widest = max(len(data.schema.columns), 2 * (job.model.n_d + job.model.n_a))
-    device = configure(job.fit.deterministic, min(job.fit.batch_size, len(data.train)) * widest)
+    family = FAMILIES[job.family]
     torch.manual_seed(job.fit.seed)  # weights are drawn on the CPU: the same on every device
-    learner = TabNetLearner(job.model, data.preprocessor, device)
+    network = family.build(family.config(job.model, shape(data.preprocessor)))
+    widest = max(min(parameter.shape) for parameter in network.parameters() if parameter.ndim > 1)
+    device = configure(job.fit.deterministic, min(job.fit.batch_size, len(data.train)) * widest)
+    network = network.to(device)
     weights = None
     if data.target.task == "Classification":
         weights = class_weights(job.fit, data.target.classes, data.train.target)
@@ -33,7 +36,7 @@ def assemble(job: Job, data: Prepared) -> tuple[TabNetLearner, Fitter]:
         data.target.task, None if weights is None else weights.to(device), job.fit.label_smoothing
     )
     fitter = Fitter(
-        learner,
+        network,
         DevicePart(data.train, device),
         DevicePart(data.validation, device),
         loss,
@@ -41,7 +44,7 @@ def assemble(job: Job, data: Prepared) -> tuple[TabNetLearner, Fitter]:
         _selection(job.fit, data),
         job.fit,
     )
-    return learner, fitter
+    return network, fitter
 
 
 def fingerprint(job: Job, data: Prepared) -> str:
@@ -52,16 +55,18 @@ def fingerprint(job: Job, data: Prepared) -> str:
 
 def _scorer(data: Prepared, loss: Loss) -> Scorer:
     """Validation metrics in the target's own units, and the loss that training minimises."""
-    task, mean, scale = data.target.task, data.target_mean, data.target_scale
+    task, means, scales = data.target.task, np.array(data.target_means), np.array(data.target_scales)
 
-    def score(outputs: Tensor, target: Tensor) -> Mapping[str, float]:
-        value = loss(outputs, target).item()
-        outputs, target = outputs.double().cpu(), target.cpu()
+    def score(outputs: Tensor, part: DevicePart) -> Mapping[str, float]:
+        value = loss(outputs, part.target, part.weight).item()
+        outputs, target = outputs.double().cpu(), part.target.cpu().numpy()
         if task == "Classification":
-            scores, truth = torch.softmax(outputs, 1), target
-        else:
-            scores, truth = outputs * scale + mean, target.double() * scale + mean
-        return {"val_loss": value, **measures.score(task, scores.numpy(), truth.numpy(), "val")}
+            return {
+                "val_loss": value,
+                **measures.score(task, torch.softmax(outputs, 1).numpy(), target, "val"),
+            }
+        scores, truth = outputs.numpy() * scales + means, target.astype(np.float64) * scales + means
+        return {"val_loss": value, **measures.score(task, scores, truth, "val")}
 
     return score
 

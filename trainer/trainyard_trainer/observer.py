@@ -33,10 +33,11 @@ def summary(prepared: Prepared) -> str:
     """The data in one line."""
     schema, rows = prepared.schema, prepared.rows
     classes = f", {len(schema.classes)} classes" if schema.classes else ""
+    targets = ", ".join(f"'{name}'" for name in schema.targets[:5])
     return (
         f"{len(rows.train)} training, {len(rows.validation)} validation and {len(rows.test)} test rows; "
         f"{len(schema.numeric)} numeric and {len(schema.categorical)} categorical columns; "
-        f"{schema.task.lower()} of '{schema.target}'{classes}"
+        f"{schema.task.lower()} of {targets}{' ...' if len(schema.targets) > 5 else ''}{classes}"
     )
 
 

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainyard_model import Network
 from trainyard_trainer.assembly import assemble, fingerprint
 from trainyard_trainer.data.prepare import Prepared, load, prepare
 from trainyard_trainer.errors import DependencyDown, JobError, Stopped
 from trainyard_trainer.evaluate import metrics as measures
-from trainyard_trainer.families import tabnet
 from trainyard_trainer.fit.checkpoint import CheckpointStore
 from trainyard_trainer.fit.loop import Fitter
 from trainyard_trainer.observer import Observer
@@ -70,13 +70,13 @@ class Pipeline:
             table, notices = load(self.job.data, self.workdir / "data", self.observer.stage)
             prepared = prepare(table, self.job.data, notices)
             self._note(prepared)
-            learner, fitter = assemble(self.job, prepared)
+            network, fitter = assemble(self.job, prepared)
             self.stop.check()
             server.result()
         self.tracker = Tracker(self.job.identity, lambda run: self._describe(run, prepared))
         self.tracker.start()
         self._fit(fitter, CheckpointStore(self.workdir / "checkpoint", fingerprint(self.job, prepared)))
-        self._finish(learner, fitter, prepared)
+        self._finish(network, fitter, prepared)
         return self.outcome
 
     def _note(self, prepared: Prepared) -> None:
@@ -126,14 +126,13 @@ class Pipeline:
             if reporter is not None:
                 reporter.close()
 
-    def _finish(self, learner: tabnet.TabNetLearner, fitter: Fitter, prepared: Prepared) -> None:
+    def _finish(self, network: Network, fitter: Fitter, prepared: Prepared) -> None:
         """Package the chosen epoch, look at the test rows once through the package, log."""
         assert self.tracker is not None  # noqa: S101
         self.observer.stage("packaging and logging the model")
         selection, outcome = fitter.selection, self.outcome
-        network = learner.network
         predictor, outcome.model_sha256 = build_package(
-            tabnet.NAME, network, network.config, prepared, self.workdir / "package"
+            self.job.family, network, prepared, self.workdir / "package"
         )
         tested: dict[str, float] = {}
         if len(rows := prepared.rows.test):

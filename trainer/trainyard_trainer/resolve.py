@@ -5,19 +5,22 @@ What the API can say and this version cannot do is refused here by name, never i
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from trainyard.api.families import Custom, Model
 from trainyard.api.trainingjob import TrainingJobSpec
 from trainyard.api.wire import AttemptSpec
+from trainyard_model import FAMILIES
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.errors import InvalidSpec
-from trainyard_trainer.families import tabnet
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve_data import data_settings, unsupported_data
 from trainyard_trainer.resolve_fit import fit_settings, unsupported_training
@@ -29,12 +32,13 @@ _LOGGED = ("model", "data", "training")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt, resolved: nothing in it is left to be decided."""
+    """One attempt, resolved: nothing in it is left to be decided. `model` holds the family's settings."""
 
     name: str
     data: DataSettings
     fit: FitSettings
-    model: tabnet.TabNetSettings
+    family: str
+    model: Any
     identity: RunIdentity
     params: Mapping[str, str]
     endpoint: Endpoint | None = None
@@ -71,14 +75,16 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
     """
     spec = attempt.spec
     refuse_unsupported(spec)
-    fit = fit_settings(spec.training, spec.data, tabnet.LEARNING_RATE)
+    family, model = model_settings(spec.model)
+    fit = fit_settings(spec.training, spec.data, FAMILIES[family].learning_rate)
     coordinator = attempt.coordinator
     ca_file = coordinator.ca_file if coordinator else None
     return Job(
         name=attempt.name,
         data=data_settings(spec.data),
         fit=fit,
-        model=_tabnet(spec),
+        family=family,
+        model=model,
         identity=RunIdentity(
             uri=attempt.tracking.uri,
             experiment=attempt.tracking.experiment,
@@ -97,12 +103,6 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
 
 def refuse_unsupported(spec: TrainingJobSpec) -> None:
     """Say what cannot be done before anything is done."""
-    model = spec.model
-    if model.custom is not None:
-        raise InvalidSpec("model.custom runs its own image, not this trainer", "let the operator run it")
-    if model.tabnet is None:
-        family = next((name for name in type(model).model_fields if getattr(model, name) is not None), "?")
-        raise InvalidSpec(f"model.{family}: this version trains tabnet only", "use model.tabnet")
     wanted = [*unsupported_data(spec.data), *unsupported_training(spec.training)]
     wanted += ["compute.nodes above 1"] if spec.compute.nodes > 1 else []
     wanted += ["compute.processesPerNode above 1"] if spec.compute.processes_per_node > 1 else []
@@ -113,23 +113,26 @@ def refuse_unsupported(spec: TrainingJobSpec) -> None:
         )
 
 
-def _tabnet(spec: TrainingJobSpec) -> tabnet.TabNetSettings:
-    model = spec.model.tabnet
-    assert model is not None  # noqa: S101 - refused before
-    return tabnet.TabNetSettings(
-        n_d=model.n_d,
-        n_a=model.n_a,
-        n_steps=model.n_steps,
-        gamma=model.gamma,
-        n_independent=model.n_independent,
-        n_shared=model.n_shared,
-        virtual_batch_size=model.virtual_batch_size,
-        momentum=model.momentum,
-        mask=model.mask_type.value.lower(),
-        lambda_sparse=model.lambda_sparse,
-        embedding_size=model.embedding_size,
-        category_dropout=model.category_dropout,
-    )
+def model_settings(model: Model) -> tuple[str, Any]:
+    """The family's name, and the settings that the manifest gives it.
+
+    Raises:
+        InvalidSpec: This trainer has no such family.
+    """
+    name, member = model.family
+    if isinstance(member, Custom):
+        raise InvalidSpec("model.custom runs its own image, not this trainer", "let the operator run it")
+    if name not in FAMILIES:
+        families = ", ".join(f"model.{family}" for family in FAMILIES)
+        raise InvalidSpec(f"model.{name}: this version trains {families}", "use one of these")
+    settings = FAMILIES[name].settings
+    fields = [field.name for field in dataclasses.fields(settings)]
+    return name, settings(**{field: _choice(getattr(member, field)) for field in fields})
+
+
+def _choice(value: Any) -> Any:
+    """Choices from a list are lower-case text to the families."""
+    return value.value.lower() if isinstance(value, Enum) else value
 
 
 def _tags(attempt: AttemptSpec) -> dict[str, str]:

@@ -18,7 +18,6 @@ def unsupported_data(data: Data) -> list[str]:
     """Fields that ask for what this version does not do."""
     columns, split = data.columns, data.split
     asked = {
-        "data.targets": data.targets,
         "data.text": data.text,
         "data.image": data.image,
         "data.preprocess": data.preprocess,
@@ -48,6 +47,7 @@ def data_settings(data: Data) -> DataSettings:
         source=_source(data.source),
         task=data.task.value if data.task else None,
         target=data.target,
+        targets=data.targets or (),
         positive_class=data.positive_class,
         columns=ColumnSettings(columns.drop, columns.numeric, columns.categorical, columns.key)
         if columns

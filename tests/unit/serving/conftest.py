@@ -20,7 +20,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built by what builds every package, from a network trained for a moment: numbers, categories, gaps."""
     from tests.unit.trainer.jobs import job
     from trainyard_trainer.data.prepare import load, prepare
-    from trainyard_trainer.families import tabnet
     from trainyard_trainer.package.build import build_package
 
     folder = tmp_path_factory.mktemp("package")
@@ -40,7 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.unit.serving.training import trained
 
     network = trained(one, prepared)
-    build_package(tabnet.NAME, network, network.config, prepared, folder / "package")
+    build_package("tabnet", network, prepared, folder / "package")
     return folder / "package"
 
 

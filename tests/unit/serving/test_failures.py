@@ -99,7 +99,7 @@ def test_a_body_that_never_comes() -> None:
         ({"expectedOutput": {"prediction": ["no"] * 5}}, "the outputs are"),
         ({"inputExample": {"age": [1]}}, "cannot be answered: missing column"),
         ({"schema": None}, "cannot be understood"),
-        ({"formatVersion": 2}, "package format 2"),
+        ({"formatVersion": 99}, "package format 99"),
     ],
     ids=["none", "outputs", "example", "schema", "newer"],
 )

@@ -9,9 +9,9 @@ import pytest
 from trainyard_trainer.serving.recorded import Recorded, columns_of, difference
 
 CLASSES = Recorded(
-    {}, {"prediction": ["a", "b"], "probability_a": [0.9, 0.5], "probability_b": [0.1, 0.5]}, 1.0
+    {}, {"prediction": ["a", "b"], "probability_a": [0.9, 0.5], "probability_b": [0.1, 0.5]}, {}
 )
-VALUES = Recorded({}, {"prediction": [200_000.0, 300_000.0]}, 50_000.0)
+VALUES = Recorded({}, {"prediction": [200_000.0, 300_000.0]}, {"prediction": 50_000.0})
 
 
 def answer(a: float = 0.9, second: str = "b", first: str = "a") -> dict[str, list[object]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainyard_model import TabNet
+from trainyard_model import Network
 from trainyard_trainer.assembly import assemble
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.fit.checkpoint import State
@@ -23,7 +23,7 @@ class Silent:
         """Nothing."""
 
 
-def trained(job: Job, data: Prepared) -> TabNet:
-    learner, fitter = assemble(job, data)
+def trained(job: Job, data: Prepared) -> Network:
+    network, fitter = assemble(job, data)
     fitter.run(Silent())
-    return learner.network
+    return network

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainyard_model.ghost_norm import GhostBatchNorm, virtual_batches
+from trainyard_model.families.tabnet.ghost_norm import GhostBatchNorm, virtual_batches
 
 
 def looped(norm: nn.BatchNorm1d, x: Tensor, virtual_batch_size: int) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from tests.unit.trainer.jobs import job
+from trainyard_model import Network
+from trainyard_model.embedding import embedding_width
+from trainyard_model.families.tabnet import TabNet, TabNetConfig
 from trainyard_trainer.assembly import assemble
 from trainyard_trainer.data.prepare import Prepared, load, prepare
 from trainyard_trainer.errors import InvalidSpec, Stopped
-from trainyard_trainer.families.tabnet import TabNetLearner, TabNetSettings, embedding_width
 from trainyard_trainer.fit.checkpoint import LATEST, CheckpointStore, Saved, State
 from trainyard_trainer.fit.loop import Epoch, epoch_seed
 from trainyard_trainer.resolve import Job
@@ -47,8 +49,8 @@ def setup(folder: Path, **changes: object) -> tuple[Job, Prepared]:
     return one, prepare(load(one.data, folder)[0], one.data)
 
 
-def weights(learner: TabNetLearner) -> torch.Tensor:
-    return torch.cat([value.double().flatten() for value in learner.network.state_dict().values()])
+def weights(network: Network) -> torch.Tensor:
+    return torch.cat([value.double().flatten() for value in network.state_dict().values()])
 
 
 def categorical(folder: Path) -> dict[str, object]:
@@ -63,9 +65,9 @@ def categorical(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("stop_at", [1, 3, 7, 8], ids=lambda s: f"step-{s}")
 def test_stopped_and_resumed_equals_uninterrupted(stop_at: int, tmp_path: Path) -> None:
     one, data = setup(tmp_path, data=categorical(tmp_path))
-    learner, fitter = assemble(one, data)
+    network, fitter = assemble(one, data)
     fitter.run(Hooks())
-    expected = weights(learner)
+    expected = weights(network)
 
     store = CheckpointStore(tmp_path / "c", "f")
     _, fitter = assemble(one, data)
@@ -74,11 +76,11 @@ def test_stopped_and_resumed_equals_uninterrupted(stop_at: int, tmp_path: Path) 
     state = store.load()
     assert state is not None
     torch.manual_seed(99)  # whatever else happened in the process
-    learner, fitter = assemble(one, data)
+    network, fitter = assemble(one, data)
     fitter.resume(state)
     again = Hooks()
     fitter.run(again)
-    assert torch.equal(weights(learner), expected)
+    assert torch.equal(weights(network), expected)
     assert again.epochs[-1].number == one.fit.epochs
 
 
@@ -101,12 +103,12 @@ def test_the_step_never_waits_for_the_device(tmp_path: Path, monkeypatch: pytest
 
 def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     one, data = setup(tmp_path, training={"epochs": 12, "metric": "val_log_loss"})
-    learner, fitter = assemble(one, data)
+    network, fitter = assemble(one, data)
     hooks = Hooks()
     fitter.run(hooks)
     best = min(hooks.epochs, key=lambda e: e.metrics["val_log_loss"])
     assert fitter.selection.best_epoch == best.number
-    learner.network.eval()
+    network.eval()
     assert fitter._metrics_of_validation()["val_log_loss"] == pytest.approx(best.metrics["val_log_loss"])
 
 
@@ -121,7 +123,7 @@ def test_early_stopping(tmp_path: Path) -> None:
 
 def test_divergence_is_told_with_the_remedy(tmp_path: Path) -> None:
     one, data = setup(tmp_path, training={"optimizer": {"name": "sgd", "learningRate": 100.0}, "epochs": 30})
-    data.train.numeric[:] = float("nan")
+    data.train.inputs[0][:] = float("nan")
     _, fitter = assemble(one, data)
     with pytest.raises(InvalidSpec, match="training diverged: the loss is nan in epoch 1") as caught:
         fitter.run(Hooks())
@@ -146,9 +148,8 @@ def test_every_optimizer_learns(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("rows", "batch"), [(1024, 1024), (1000, 1000), (1001, 1000), (129, 128), (3, 2)])
 def test_batches_are_whole_virtual_batches(rows: int, batch: int) -> None:
-    learner = TabNetLearner.__new__(TabNetLearner)
-    learner.settings = TabNetSettings(virtual_batch_size=128 if rows > 3 else 2)
-    assert learner.batch_rows(rows) == batch
+    network = TabNet(TabNetConfig(2, (), (), 1, virtual_batch_size=128 if rows > 3 else 2))
+    assert network.batch_rows(rows) == batch
 
 
 def test_seeds_of_epochs_differ() -> None:

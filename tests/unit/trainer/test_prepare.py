@@ -44,9 +44,9 @@ def test_roles_are_inferred_and_overridden(tmp_path: Path) -> None:
         ("job", "categorical"),
     ]
     assert data.notices == ("column 'id' is left out: 200 different texts (an identifier, or free text)",)
-    assert (data.schema.task, data.schema.target, data.schema.classes) == (
+    assert (data.schema.task, data.schema.targets, data.schema.classes) == (
         "Classification",
-        "y",
+        ("y",),
         ("no", "yes"),
     )
     told = prepared(tmp_path, GOOD, columns=ColumnSettings(drop=("age",), categorical=("zone",), key=("id",)))
@@ -60,8 +60,8 @@ def test_roles_are_inferred_and_overridden(tmp_path: Path) -> None:
 def test_serving_encodes_as_training_did(tmp_path: Path) -> None:
     data = prepared(tmp_path, GOOD, columns=ColumnSettings(categorical=("zone",)))
     numeric, codes = data.preprocessor.encode(data.raw(data.rows.train))
-    assert np.array_equal(numeric, data.train.numeric)
-    assert np.array_equal(codes, data.train.codes)
+    assert np.array_equal(numeric, data.train.inputs[0])
+    assert np.array_equal(codes, data.train.inputs[1])
 
 
 def test_preprocessing_sees_training_rows_only(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_regression_targets_are_standardised(tmp_path: Path) -> None:
     values = [float(v) + 0.5 for v in RNG.normal(1000, 50, ROWS)]
     data = prepared(tmp_path, {"x": list(range(ROWS)), "y": values})
     assert data.train.target.mean() == pytest.approx(0.0, abs=1e-5)
-    assert data.target_mean == pytest.approx(np.array(values)[data.rows.train].mean())
+    assert data.target_means[0] == pytest.approx(np.array(values)[data.rows.train].mean())
 
 
 def odd(value: object, column: str = "age", row: int = 3) -> dict[str, list[object]]:
@@ -252,7 +252,7 @@ def test_memory_is_stated_with_both_numbers(tmp_path: Path) -> None:
 def test_samples(name: str, tmp_path: Path) -> None:
     settings = DataSettings(SourceSettings(f"sample://{name}"))
     data = prepare(load(settings, tmp_path)[0], settings)
-    assert data.schema.target == "target"
+    assert data.schema.targets == ("target",)
     assert data.schema.task == ("Regression" if name == "diabetes" else "Classification")
     if name == "breast_cancer":
         assert data.data_digest.startswith("4e8660c4d6268975")

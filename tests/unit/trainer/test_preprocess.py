@@ -14,7 +14,7 @@ from trainyard_model.values import category_text
 
 SCHEMA = Schema(
     "Classification",
-    "y",
+    ("y",),
     (Column("age", "numeric"), Column("job", "categorical"), Column("zone", "categorical", integers=True)),
     ("no", "yes"),
 )

@@ -23,9 +23,8 @@ def resolved(**changes: Any) -> Any:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"tabnet": None, "mlp": {}}}, "model.mlp: this version trains tabnet only"),
+        ({"model": {"tabnet": None, "lstm": {}}}, "model.lstm: this version trains .*model.tabnet"),
         ({"model": {"tabnet": None, "custom": {"image": "x"}}}, "model.custom runs its own image"),
-        ({"data": {"targets": ["a", "b"]}}, "data.targets: not supported"),
         ({"data": {"columns": {"text": ["a"]}}}, "data.columns.text: not supported"),
         ({"data": {"split": {"folds": 5}}}, "data.split.folds: not supported"),
         ({"data": {"split": {"by": "Order"}}}, "data.split.by other than Hash: not supported"),
@@ -66,7 +65,7 @@ def test_settings_reach_their_stage() -> None:
             "checkpointing": {"intervalSeconds": 60},
         },
     )
-    assert (found.model.n_d, found.model.n_a, found.model.mask) == (16, 12, "entmax")
+    assert (found.model.n_d, found.model.n_a, found.model.mask_type) == (16, 12, "entmax")
     assert (found.model.embedding_size, found.model.category_dropout) == (3, 0.1)
     assert found.data.source.uri == "/mnt/claims/claim/a/b.csv"
     assert (found.data.source.csv.null_values, found.data.source.csv.delimiter) == (("-",), None)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainyard_model.sparsemax import entmax15, sparsemax
+from trainyard_model.families.tabnet.sparsemax import entmax15, sparsemax
 
 
 def by_bisection(scores: Tensor, power: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from trainyard_model.embedding import MISSING, UNSEEN, PackedEmbedding, drop_categories
-from trainyard_model.tabnet import TabNet, TabNetConfig
+from trainyard_model.families.tabnet import TabNet, TabNetConfig
 
 CONFIG = TabNetConfig(numeric=3, cardinalities=(5, 4), widths=(3, 2), outputs=2, virtual_batch_size=16)
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from trainyard_model.embedding import MISSING
 from trainyard_model.preprocess import Preprocessor
 from trainyard_model.schema import Schema
-from trainyard_trainer.data import memory
+from trainyard_trainer.data import memory, samples
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
-from trainyard_trainer.data.read import is_parquet, read_csv, read_parquet
+from trainyard_trainer.data.read import is_parquet, read_parquet
+from trainyard_trainer.data.read_csv import read_csv
 from trainyard_trainer.data.roles import check_names, infer
-from trainyard_trainer.data.samples import sample
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.data.source import fetch
 from trainyard_trainer.data.split import Parts, Rows, fraction, split
@@ -28,11 +28,17 @@ from trainyard_trainer.errors import DataError, InvalidSpec
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Encoded rows; `target` is int64 classes, or standardised float32 values."""
+    """Encoded rows, as a network takes them.
 
-    numeric: NDArray[np.float32]
-    codes: NDArray[np.int64]
+    Attributes:
+        inputs: Numbers float32 (rows, numeric columns) and codes int64 (rows, categorical columns).
+        target: Classes int64 (rows,), or standardised values float32 (rows, targets).
+        weight: Weight of each row float32 (rows,), or None where all weigh the same.
+    """
+
+    inputs: tuple[NDArray[Any], ...]
     target: NDArray[Any]
+    weight: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -48,8 +54,8 @@ class Prepared:
     table: Table
     target: Target
     rows: Parts
-    target_mean: float
-    target_scale: float
+    target_means: tuple[float, ...]
+    target_scales: tuple[float, ...]
     data_digest: str
     holdout_digest: str
     notices: tuple[str, ...]
@@ -72,7 +78,7 @@ def load(
     if source.uri.startswith("sample://"):
         if source.sha256 is not None:
             raise InvalidSpec("data.source.sha256 does not apply to sample://", "remove data.source.sha256")
-        return sample(source.uri.removeprefix("sample://").partition("?")[0]), []
+        return samples.parse(source.uri).make()
     path = fetch(source, folder)
     try:
         parquet = is_parquet(path, source.format)
@@ -89,44 +95,46 @@ def prepare(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -
         DataError: The data cannot be trained on; the message names column or row.
     """
     check_names(table, settings)
-    name = settings.target or list(table.columns)[-1]
+    names = settings.targets or (settings.target or list(table.columns)[-1],)
     digest = data_digest(table)
-    table, said = _with_target(table, name)
-    target = read_target(name, table.columns[name], settings)
-    typed, roles = infer(table, name, settings)
+    table, said = _with_target(table, names)
+    target = read_target({name: table.columns[name] for name in names}, settings)
+    typed, roles = infer(table, names, settings)
     hashes = row_hashes(table, roles.identity)
     labels = target.values if target.task == "Classification" else np.zeros(table.rows, dtype=np.int64)
     parts = split(hashes, labels.astype(np.int64), settings.split)
     kept = fraction(hashes, parts.train, settings.train_fraction, settings.split.seed)
     parts = Parts(kept, parts.validation, parts.test)
     _check_parts(target, parts, settings)
-    schema = Schema(target.task, name, roles.features, target.classes)
+    schema = Schema(target.task, names, roles.features, target.classes)
     preprocessor = _fit(typed, schema, parts.train)
-    mean, scale = _target_scale(target, parts.train)
+    means, scales = _target_scales(target, parts.train)
     return Prepared(
         preprocessor,
-        _encode(typed, preprocessor, target, parts.train, mean, scale),
-        _encode(typed, preprocessor, target, parts.validation, mean, scale),
+        _encode(typed, preprocessor, target, parts.train, means, scales),
+        _encode(typed, preprocessor, target, parts.validation, means, scales),
         table,
         target,
         parts,
-        mean,
-        scale,
+        means,
+        scales,
         digest,
         holdout_digest(table, parts.test),
         (*notices, *said, *roles.notices),
     )
 
 
-def _with_target(table: Table, name: str) -> tuple[Table, list[str]]:
+def _with_target(table: Table, names: Sequence[str]) -> tuple[Table, list[str]]:
     """Only rows that have a target can teach or judge."""
-    missing = table.columns[name].missing
-    if missing.all():
-        raise DataError(f"target '{name}' has no value in any row", "check data.target and the data")
-    if not missing.any():
-        return table, []
-    count = int(missing.sum())
-    return table.take(np.flatnonzero(~missing)), [f"{count} rows have no '{name}' and are left out"]
+    said = []
+    for name in names:
+        missing = table.columns[name].missing
+        if missing.all():
+            raise DataError(f"target '{name}' has no value in any row", "check data.target and the data")
+        if missing.any():
+            said.append(f"{int(missing.sum())} rows have no '{name}' and are left out")
+            table = table.take(np.flatnonzero(~missing))
+    return table, said
 
 
 def _check_parts(target: Target, parts: Parts, settings: DataSettings) -> None:
@@ -143,7 +151,7 @@ def _check_parts(target: Target, parts: Parts, settings: DataSettings) -> None:
         if (counts == 0).any():
             label = target.classes[int(counts.argmin())]
             raise DataError(
-                f"class {label!r} of target '{target.name}' has no row in the training part",
+                f"class {label!r} of target '{target.names[0]}' has no row in the training part",
                 "remove the class, add rows of it, or use smaller shares in data.split",
             )
 
@@ -164,15 +172,20 @@ def _fit(table: Table, schema: Schema, rows: Rows) -> Preprocessor:
     return Preprocessor(schema, tuple(means), tuple(scales), tuple(vocabularies))
 
 
-def _target_scale(target: Target, rows: Rows) -> tuple[float, float]:
+def _target_scales(target: Target, rows: Rows) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if target.task == "Classification":
-        return 0.0, 1.0
+        return (), ()
     values = target.values[rows]
-    return float(values.mean()), float(values.std()) or 1.0
+    return tuple(values.mean(0).tolist()), tuple(scale or 1.0 for scale in values.std(0).tolist())
 
 
 def _encode(
-    table: Table, preprocessor: Preprocessor, target: Target, rows: Rows, mean: float, scale: float
+    table: Table,
+    preprocessor: Preprocessor,
+    target: Target,
+    rows: Rows,
+    means: Sequence[float],
+    scales: Sequence[float],
 ) -> Part:
     """What `Preprocessor.encode` would give, by column instead of by cell."""
     schema = preprocessor.schema
@@ -188,5 +201,5 @@ def _encode(
         by_word = np.append(preprocessor.codes(i, list(texts.words)), MISSING)
         codes[:, i] = by_word[texts.codes[rows]]
     if target.task == "Classification":
-        return Part(numeric, codes, target.values[rows].astype(np.int64))
-    return Part(numeric, codes, ((target.values[rows] - mean) / scale).astype(np.float32))
+        return Part((numeric, codes), target.values[rows].astype(np.int64))
+    return Part((numeric, codes), ((target.values[rows] - means) / scales).astype(np.float32))

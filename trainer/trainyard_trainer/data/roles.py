@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,7 @@ def check_names(table: Table, settings: DataSettings) -> None:
     columns = settings.columns
     named = {
         "data.target": (settings.target,) if settings.target else (),
+        "data.targets": settings.targets,
         "data.columns.drop": columns.drop,
         "data.columns.numeric": columns.numeric,
         "data.columns.categorical": columns.categorical,
@@ -47,13 +49,13 @@ def check_names(table: Table, settings: DataSettings) -> None:
                 )
 
 
-def infer(table: Table, target: str, settings: DataSettings) -> tuple[Table, Roles]:
+def infer(table: Table, targets: Iterable[str], settings: DataSettings) -> tuple[Table, Roles]:
     """Decide the role of each column; the table comes back with columns in the kind of their role.
 
     Raises:
         DataError: A column cannot have its role, or there is nothing to learn from.
     """
-    unused = {target, *settings.columns.drop, *settings.columns.key}
+    unused = {*targets, *settings.columns.drop, *settings.columns.key}
     columns, features, notices = dict(table.columns), [], []
     for name in (name for name in table.columns if name not in unused):
         column = table.columns[name]

@@ -53,6 +53,7 @@ class DataSettings:
     source: SourceSettings
     task: Literal["Classification", "Regression"] | None = None
     target: str | None = None
+    targets: tuple[str, ...] = ()
     positive_class: str | None = None
     columns: ColumnSettings = field(default_factory=ColumnSettings)
     split: SplitSettings = field(default_factory=SplitSettings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,23 +18,25 @@ _CLASSES_AT_MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Class numbers (int64) or values (float64) of the rows that have one."""
+    """Class numbers int64 (rows,) or values float64 (rows, targets) of the rows that have one."""
 
-    name: str
+    names: tuple[str, ...]
     task: Task
     values: NDArray[np.int64] | NDArray[np.float64]
     classes: tuple[Label, ...] = ()
 
 
-def read_target(name: str, column: Values, settings: DataSettings) -> Target:
-    """The target of a table whose rows all have one.
+def read_target(columns: Mapping[str, Values], settings: DataSettings) -> Target:
+    """The target of a table whose rows all have one; several columns are a regression.
 
     Raises:
         DataError: It does not fit the task, or holds one class only.
     """
-    task = settings.task or _infer(column)
+    name, column = next(iter(columns.items()))
+    task = settings.task or ("Regression" if len(columns) > 1 else _infer(column))
     if task == "Regression":
-        return _values(name, column)
+        values = np.stack([_values(name, column) for name, column in columns.items()], 1)
+        return Target(tuple(columns), "Regression", values)
     return _classes(name, column, settings.positive_class)
 
 
@@ -44,7 +47,7 @@ def _infer(column: Values) -> Task:
     return "Classification" if few and column.integral else "Regression"
 
 
-def _values(name: str, column: Values) -> Target:
+def _values(name: str, column: Values) -> NDArray[np.float64]:
     if isinstance(column, Texts):
         raise DataError(
             f"target '{name}' holds text such as '{column.words[0]}', but data.task is Regression",
@@ -58,7 +61,7 @@ def _values(name: str, column: Values) -> Target:
         raise DataError(
             f"target '{name}' is {values[0]} in all {len(values)} rows", "check data.target: nothing to learn"
         )
-    return Target(name, "Regression", values)
+    return values
 
 
 def _classes(name: str, column: Values, positive: str | None) -> Target:
@@ -103,4 +106,4 @@ def _positive_last(name: str, labels: list[Label], codes: NDArray[np.int64], pos
             f"data.positiveClass needs a target of two classes; '{name}' has {len(labels)}",
             "remove data.positiveClass",
         )
-    return Target(name, "Classification", codes, tuple(labels))
+    return Target((name,), "Classification", codes, tuple(labels))

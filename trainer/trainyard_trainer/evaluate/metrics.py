@@ -36,9 +36,10 @@ def default_metric(task: Task, classes: int) -> str:
 
 def score(task: Task, scores: Floats, target: NDArray[Any], prefix: str) -> dict[str, float]:
     """All metrics of a task; one that is not defined on these rows (AUC of one class) is left out."""
-    values = (
-        _classification(scores, target) if task == "Classification" else _regression(scores[:, 0], target)
-    )
+    if task == "Classification":
+        values = _classification(scores, target)
+    else:
+        values = _regression(scores, target.reshape(scores.shape))
     return {f"{prefix}_{name}": value for name, value in values.items() if np.isfinite(value)}
 
 
@@ -72,10 +73,12 @@ def binary_auc(scores: Floats, positive: NDArray[np.bool_]) -> float:
 
 
 def _regression(predicted: Floats, target: Floats) -> dict[str, float]:
-    error = predicted - target
-    spread = float(((target - target.mean()) ** 2).sum())
+    """Means over the targets."""
+    squares = (predicted - target) ** 2
+    spread = ((target - target.mean(0)) ** 2).sum(0)
+    explained = 1.0 - squares.sum(0) / np.where(spread > 0, spread, np.nan)
     return {
-        "rmse": float(np.sqrt((error**2).mean())),
-        "mae": float(np.abs(error).mean()),
-        "r2": 1.0 - float((error**2).sum()) / spread if spread > 0 else float("nan"),
+        "rmse": float(np.sqrt(squares.mean(0)).mean()),
+        "mae": float(np.abs(predicted - target).mean()),
+        "r2": float(explained.mean()),
     }

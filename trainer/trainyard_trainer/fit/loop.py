@@ -15,17 +15,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from trainyard_model import Batch, Loss, Network
 from trainyard_trainer.data.prepare import Part
 from trainyard_trainer.errors import InvalidSpec, Stopped
-from trainyard_trainer.families import Learner
 from trainyard_trainer.fit.checkpoint import State
-from trainyard_trainer.fit.losses import Loss
 from trainyard_trainer.fit.optimizers import make_optimizer
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
 
 _EVALUATION_ROWS = 16_384
-Scorer = Callable[[Tensor, Tensor], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +67,31 @@ class DevicePart:
     """A part's tensors on the device."""
 
     def __init__(self, part: Part, device: str) -> None:
-        self.numeric = torch.from_numpy(part.numeric).to(device)
-        self.codes = torch.from_numpy(part.codes).to(device)
+        self.inputs = tuple(torch.from_numpy(values).to(device) for values in part.inputs)
         self.target = torch.from_numpy(part.target).to(device)
+        self.weight = None if part.weight is None else torch.from_numpy(part.weight).to(device)
+
+    def batch(self, rows: Tensor) -> Batch:
+        """Some rows, in the order given."""
+        return Batch(
+            tuple(values.index_select(0, rows) for values in self.inputs),
+            self.target.index_select(0, rows),
+            None if self.weight is None else self.weight.index_select(0, rows),
+        )
 
     def __len__(self) -> int:
         return len(self.target)
 
 
+Scorer = Callable[[Tensor, DevicePart], Mapping[str, float]]
+
+
 class Fitter:
-    """One training. `run` returns when it is over; the learner then has the chosen epoch's weights."""
+    """One training. `run` returns when it is over; the network then has the chosen epoch's weights."""
 
     def __init__(
         self,
-        learner: Learner,
+        network: Network,
         train: DevicePart,
         validation: DevicePart,
         loss: Loss,
@@ -90,12 +99,17 @@ class Fitter:
         selection: Selection,
         settings: FitSettings,
     ) -> None:
-        self.learner, self.train, self.validation = learner, train, validation
+        self.network, self.train, self.validation = network, train, validation
         self.loss, self.scorer, self.selection, self.settings = loss, scorer, selection, settings
         self.device = train.target.device
-        self.batch = learner.batch_rows(min(settings.batch_size, len(train)))
+        self.batch = network.batch_rows(min(settings.batch_size, len(train)))
+        if self.batch == 0:
+            raise InvalidSpec(
+                "training.batchSize: this model normalises over a batch, which needs at least 2 rows",
+                "raise training.batchSize",
+            )
         self.steps = len(train) // self.batch
-        self.optimizer = make_optimizer(learner.network.parameters(), settings.optimizer)
+        self.optimizer = make_optimizer(network.parameters(), settings.optimizer)
         self.at = _Position()
         self._generator: torch.Generator | None = None
         self._saved_at = time.monotonic()
@@ -113,14 +127,14 @@ class Fitter:
             rows = (self.steps - first) * self.batch
             metrics = self._metrics()
             self.at = _Position(epoch=self.at.epoch + 1)
-            best = self.selection.consider(self.at.epoch, metrics, self.learner.network)
+            best = self.selection.consider(self.at.epoch, metrics, self.network)
             hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best))
             self._save_if_due(hooks)
         hooks.save(self.state(), self.at.epoch)
-        self.selection.restore(self.learner.network)
+        self.selection.restore(self.network)
 
     def _train_epoch(self, hooks: Hooks) -> None:
-        network = self.learner.network.train()
+        network = self.network.train()
         generator = torch.Generator(self.device).manual_seed(epoch_seed(self.settings.seed, self.at.epoch))
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
         if self.at.generator is not None:
@@ -135,18 +149,11 @@ class Fitter:
                 raise Stopped(f"stopped in epoch {self.at.epoch + 1} of {self.settings.epochs}, state saved")
             self._save_if_due(hooks)
             rows = order[step * self.batch : (step + 1) * self.batch]
-            loss = self.learner.training_loss(
-                self.train.numeric.index_select(0, rows),
-                self.train.codes.index_select(0, rows),
-                self.train.target.index_select(0, rows),
-                self.loss,
-                generator,
-            )
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = network.backward(self.train.batch(rows), self.loss, generator)
             self._clip(parameters)
             self.optimizer.step()
-            total = total + loss.detach()
+            total = total + loss
         self.at.loss_sum, self._generator = total, None
 
     def _clip(self, parameters: list[torch.nn.Parameter]) -> None:
@@ -169,17 +176,14 @@ class Fitter:
     def _metrics_of_validation(self) -> Mapping[str, float]:
         if not len(self.validation):
             return {}
-        return self.scorer(self._outputs(self.validation), self.validation.target)
+        return self.scorer(self._outputs(self.validation), self.validation)
 
     @torch.inference_mode()
     def _outputs(self, part: DevicePart) -> Tensor:
-        self.learner.network.eval()
+        self.network.eval()
         return torch.cat(
             [
-                self.learner.outputs(
-                    part.numeric[start : start + _EVALUATION_ROWS],
-                    part.codes[start : start + _EVALUATION_ROWS],
-                )
+                self.network.outputs(*(values[start : start + _EVALUATION_ROWS] for values in part.inputs))
                 for start in range(0, len(part), _EVALUATION_ROWS)
             ]
         )
@@ -192,7 +196,7 @@ class Fitter:
     def state(self) -> State:
         """Everything needed to go on from here."""
         return {
-            "network": self.learner.network.state_dict(),
+            "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "selection": self.selection.state(),
             "epoch": self.at.epoch,
@@ -203,7 +207,7 @@ class Fitter:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self.learner.network.load_state_dict(state["network"])
+        self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.selection.load(state["selection"])
         self.at = _Position(state["epoch"], state["step"], state["loss_sum"], state["generator"])

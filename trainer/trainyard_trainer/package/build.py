@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from trainyard_model import Package, Predictor, TabNetConfig, package_digest, write_package
+from trainyard_model import Network, Package, Predictor, package_digest, write_package
 from trainyard_trainer.data.prepare import Prepared
 
 _EXAMPLE_ROWS = 5
 
 
 def build_package(
-    family: str, network: nn.Module, config: TabNetConfig, data: Prepared, folder: Path
+    family: str, network: Network, data: Prepared, folder: Path, threshold: float | None = None
 ) -> tuple[Predictor, str]:
     """Write the package; the predictor that reads it and the package's SHA-256 come back.
 
@@ -29,11 +28,12 @@ def build_package(
     example = {name: [_plain(v) for v in column.tolist()] for name, column in data.raw(rows).items()}
     package = Package(
         family=family,
-        config=config,
+        config=network.config,
         preprocessor=data.preprocessor,
         weights=network.state_dict(),
-        target_mean=data.target_mean,
-        target_scale=data.target_scale,
+        target_means=data.target_means,
+        target_scales=data.target_scales,
+        threshold=threshold,
         input_example=example,
         info={
             "dataDigest": data.data_digest,

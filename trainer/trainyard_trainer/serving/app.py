@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from trainyard_trainer.serving import describe
 from trainyard_trainer.serving.middleware import DEFECT, Envelope, dump, failure
 from trainyard_trainer.serving.model import Model
-from trainyard_trainer.serving.recorded import PREDICTION, PROBABILITY
+from trainyard_trainer.serving.recorded import row_answers
 from trainyard_trainer.serving.refusal import Refused
 from trainyard_trainer.serving.rows import from_rows, parse
 from trainyard_trainer.serving.service import Service
@@ -107,14 +107,7 @@ def _errors(app: FastAPI, service: Service) -> None:
 def predict_rows(model: Model, body: bytes, most: int) -> tuple[bytes, int]:
     """A /predict request to its answer; runs in a thread."""
     columns = from_rows(parse(body), model.schema, most)
-    outputs = model.predict(columns)
-    names = {name: name.removeprefix(PROBABILITY) for name in outputs if name != PREDICTION}
-    rows: list[dict[str, Any]] = []
-    for row, answer in enumerate(outputs[PREDICTION]):
-        one = {PREDICTION: answer}
-        if names:
-            one["probabilities"] = {label: outputs[name][row] for name, label in names.items()}
-        rows.append(one)
+    rows = row_answers(model.predict(columns))
     return dump({"model": model.name, "version": model.version, "rows": rows}), len(rows)
 
 
@@ -126,7 +119,7 @@ def infer_tensors(model: Model, body: bytes, most: int) -> tuple[bytes, int]:
     if isinstance(value.get("id"), str):
         answer["id"] = value["id"]
     answer["outputs"] = to_tensors(outputs, model.schema, wanted_outputs(value))
-    return dump(answer), len(outputs[PREDICTION])
+    return dump(answer), len(next(iter(outputs.values())))
 
 
 def _json(value: Any) -> Response:

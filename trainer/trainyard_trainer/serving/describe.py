@@ -39,7 +39,13 @@ def model(one: Model) -> dict[str, Any]:
         "outputs": [
             {"name": name, "datatype": output_type(name, schema), "shape": [-1]} for name in schema.outputs
         ],
-        "parameters": {"task": schema.task, "target": schema.target, "sha256": one.sha256, **package.info},
+        "parameters": {
+            "task": schema.task,
+            "targets": list(schema.targets),
+            "threshold": package.threshold,
+            "sha256": one.sha256,
+            **package.info,
+        },
     }
 
 

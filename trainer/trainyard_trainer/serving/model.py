@@ -49,7 +49,7 @@ class Model:
         """
         with np.errstate(over="ignore", invalid="ignore"):  # the check below is the warning
             outputs = self.predictor.predict(columns)
-        scores = [values for name, values in outputs.items() if name != PREDICTION] or [outputs[PREDICTION]]
+        scores = [values for name, values in outputs.items() if name != PREDICTION] or [*outputs.values()]
         finite = np.isfinite(np.stack(scores)).all(0)
         if not finite.all():
             row = int(finite.argmin())

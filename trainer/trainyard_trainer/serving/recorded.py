@@ -19,18 +19,28 @@ PREDICTION, PROBABILITY = "prediction", "probability_"
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Raw columns, the outputs expected for them, and the size of one unit of the target (1 for classes)."""
+    """Raw columns, and the outputs expected for them.
+
+    Attributes:
+        example: Input columns.
+        expected: Output columns.
+        units: One unit of each output that is a target's value: differences are measured in it.
+        threshold: Probability from which the positive class is predicted; None predicts the likelier one.
+    """
 
     example: Mapping[str, Sequence[Any]]
     expected: Mapping[str, Sequence[Any]]
-    unit: float
+    units: Mapping[str, float]
+    threshold: float | None = None
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> Recorded:
-        """From the content of package.json."""
+        """From the content of package.json, of format 1 too."""
+        target, expected = manifest["target"], manifest["expectedOutput"]
+        scales = target["scales"] if "scales" in target else [target["scale"]]
         regression = manifest["schema"]["task"] == "Regression"
-        unit = abs(float(manifest["target"]["scale"])) or 1.0 if regression else 1.0
-        return cls(manifest["inputExample"], manifest["expectedOutput"], unit)
+        units = dict(zip(expected, (abs(float(scale)) or 1.0 for scale in scales), strict=False))
+        return cls(manifest["inputExample"], expected, units if regression else {}, manifest.get("threshold"))
 
     @classmethod
     def read(cls, folder: Path) -> Recorded:
@@ -40,7 +50,7 @@ class Recorded:
     @property
     def rows(self) -> int:
         """Number of recorded rows."""
-        return len(self.expected.get(PREDICTION, ()))
+        return len(next(iter(self.expected.values()), ()))
 
     def row_objects(self) -> list[dict[str, Any]]:
         """The example as /predict takes it."""
@@ -48,12 +58,33 @@ class Recorded:
         return [dict(zip(names, cells, strict=True)) for cells in zip(*self.example.values(), strict=True)]
 
 
+def row_answers(outputs: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Output columns as /predict answers: of each row `prediction`, and `probabilities` by class.
+
+    With several targets a row has `predictions` by target.
+    """
+    chances = {name: name.removeprefix(PROBABILITY) for name in outputs if name.startswith(PROBABILITY)}
+    if PREDICTION not in outputs:
+        chances = {name: name.removeprefix(f"{PREDICTION}_") for name in outputs}
+    key = "probabilities" if PREDICTION in outputs else "predictions"
+    rows: list[dict[str, Any]] = []
+    for row in range(len(next(iter(outputs.values()), ()))):
+        one: dict[str, Any] = {PREDICTION: outputs[PREDICTION][row]} if PREDICTION in outputs else {}
+        if chances:
+            one[key] = {label: outputs[name][row] for name, label in chances.items()}
+        rows.append(one)
+    return rows
+
+
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """What /predict answers, as output columns by name."""
-    columns: dict[str, list[Any]] = {PREDICTION: [row[PREDICTION] for row in rows]}
+    """The inverse of `row_answers`."""
+    columns: dict[str, list[Any]] = {}
     for row in rows:
-        for label, value in row.get("probabilities", {}).items():
-            columns.setdefault(PROBABILITY + label, []).append(value)
+        if PREDICTION in row:
+            columns.setdefault(PREDICTION, []).append(row[PREDICTION])
+        for key, prefix in (("probabilities", PROBABILITY), ("predictions", f"{PREDICTION}_")):
+            for label, value in row.get(key, {}).items():
+                columns.setdefault(prefix + label, []).append(value)
     return columns
 
 
@@ -66,10 +97,10 @@ def difference(recorded: Recorded, answer: Mapping[str, Sequence[Any]]) -> tuple
         return f"{recorded.rows} rows are recorded, answered are {lengths}", math.inf
     largest, wrong = 0.0, None
     for name, expected in recorded.expected.items():
-        if name == PREDICTION and len(recorded.expected) > 1:
+        if name == PREDICTION and len(recorded.expected) > 1:  # a class: see below
             continue
         for row, (one, other) in enumerate(zip(expected, answer[name], strict=True)):
-            apart = abs(float(one) - float(other)) / recorded.unit
+            apart = abs(float(one) - float(other)) / recorded.units.get(name, 1.0)
             if not apart <= largest:  # NaN counts as larger
                 largest = apart
                 if not apart <= TOLERANCE:
@@ -80,7 +111,7 @@ def difference(recorded: Recorded, answer: Mapping[str, Sequence[Any]]) -> tuple
 
 
 def _labels(recorded: Recorded, answer: Mapping[str, Sequence[Any]]) -> str | None:
-    """Classes must be the same, except where the two most probable ones are as good as equal."""
+    """Classes must be the same, except where two are as good as equally likely."""
     chances = [values for name, values in recorded.expected.items() if name.startswith(PROBABILITY)]
     if not chances:
         return None
@@ -88,6 +119,8 @@ def _labels(recorded: Recorded, answer: Mapping[str, Sequence[Any]]) -> str | No
     for row, (one, other) in enumerate(pairs):
         best = sorted((float(values[row]) for values in chances), reverse=True)
         clear = len(best) < 2 or best[0] - best[1] > 2 * TOLERANCE
+        if recorded.threshold is not None:
+            clear = abs(float(chances[1][row]) - recorded.threshold) > TOLERANCE
         if one != other and clear:
             return f"the class of recorded row {row} is another one"
     return None

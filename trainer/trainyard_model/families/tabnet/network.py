@@ -10,58 +10,20 @@ normalisation in one call, one embedding gather, no constants moved between devi
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .embedding import PackedEmbedding
-from .ghost_norm import GhostBatchNorm
+from ...embedding import PackedEmbedding, drop_categories
+from ..base import Batch, Loss, Network
+from .config import TabNetConfig
+from .ghost_norm import GhostBatchNorm, virtual_batches
 from .sparsemax import MASKS
 
 _SCALE = math.sqrt(0.5)
 _EPSILON = 1e-15
-
-
-@dataclass(frozen=True, slots=True)
-class TabNetConfig:
-    """Everything that fixes the network's shape; written into the package."""
-
-    numeric: int
-    cardinalities: tuple[int, ...]
-    widths: tuple[int, ...]
-    outputs: int
-    n_d: int = 8
-    n_a: int = 8
-    n_steps: int = 3
-    gamma: float = 1.3
-    n_independent: int = 2
-    n_shared: int = 2
-    virtual_batch_size: int = 128
-    momentum: float = 0.02
-    mask: str = "sparsemax"
-
-    @property
-    def features(self) -> int:
-        """Columns that the masks choose among."""
-        return self.numeric + len(self.cardinalities)
-
-    @property
-    def inputs(self) -> int:
-        """Width after the embeddings."""
-        return self.numeric + sum(self.widths)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` gives an equal object back."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> TabNetConfig:
-        """The inverse of `to_json`."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        return cls(**fields)
 
 
 def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -115,9 +77,10 @@ class AttentiveTransformer(nn.Module):
         return scores
 
 
-class TabNet(nn.Module):
+class TabNet(Network):
     """Logits (or values) and the sparsity term from numeric columns and category codes."""
 
+    config: TabNetConfig
     spread: Tensor | None
     share: Tensor | None
 
@@ -160,25 +123,55 @@ class TabNet(nn.Module):
         looked_up = self.embedding(codes)
         return torch.cat([numeric, looked_up], 1) if self.config.numeric else looked_up
 
-    def forward(self, numeric: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs of the head, and the mean negative entropy of the masks (to be subtracted, weighted)."""
+    def _steps(self, numeric: Tensor, codes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of each step the mask (rows, features) and the decision (rows, n_d), which is not negative."""
         n_d = self.config.n_d
         x = self.initial_norm(self.embed(numeric, codes))
         attention = self.features[0](x, self.shared)[:, n_d:]
         prior: Tensor | None = None
-        decision: Tensor | None = None
-        entropy = x.new_zeros(())
         for features, attend in zip(list(self.features)[1:], self.attention, strict=True):
             scores = attend(attention)
             mask = self._mask(scores if prior is None else scores * prior)
-            entropy = entropy + (mask * torch.log(mask + _EPSILON)).sum(1).mean()
             left = self.config.gamma - mask
             prior = left if prior is None else left * prior
             out = features(self._masked(mask, x), self.shared)
-            step = functional.relu(out[:, :n_d])
-            decision = step if decision is None else decision + step
             attention = out[:, n_d:]
+            yield mask, functional.relu(out[:, :n_d])
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs of the head, and the mean negative entropy of the masks (to be subtracted, weighted)."""
+        decision, entropy = None, numeric.new_zeros(())
+        for mask, step in self._steps(numeric, codes):
+            entropy = entropy + (mask * torch.log(mask + _EPSILON)).sum(1).mean()
+            decision = step if decision is None else decision + step
         return self.head(decision), entropy / self.config.n_steps
+
+    def outputs(self, *inputs: Tensor) -> Tensor:
+        """Logits or standardised values."""
+        out: Tensor = self(*inputs)[0]
+        return out
+
+    def training_loss(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+        """Loss of a batch minus the weighted negative entropy of the masks."""
+        numeric, codes = batch.inputs
+        if codes.shape[1] and self.config.category_dropout > 0.0:
+            codes = drop_categories(codes, self.config.category_dropout, generator)
+        out, entropy = self(numeric, codes)
+        penalised: Tensor = loss(out, batch.target, batch.weight) - self.config.lambda_sparse * entropy
+        return penalised
+
+    def batch_rows(self, rows: int) -> int:
+        """Whole virtual batches of equal size, so that one call normalises them all."""
+        for fewer in range(rows, 1, -1):
+            count, size = virtual_batches(fewer, self.config.virtual_batch_size)
+            if count * size == fewer and size > 1:
+                return fewer
+        return 0
+
+    def explain(self, *inputs: Tensor) -> Tensor:
+        """Masks summed over the steps, each weighted by what its decision adds: (rows, features), >= 0."""
+        parts = [mask * step.sum(1, keepdim=True) for mask, step in self._steps(*inputs)]
+        return torch.stack(parts).sum(0)
 
     def _masked(self, mask: Tensor, x: Tensor) -> Tensor:
         if self.spread is None or self.share is None:

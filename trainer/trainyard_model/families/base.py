@@ -1,0 +1,138 @@
+"""What a model family is: settings, a network that the loop can drive, and how one is built again from JSON.
+
+All of a family lives in one folder beside this file: `trainyard_model/families/<name>/` with a `FAMILY`. The
+trainer, the package and the server know families only through what is declared here.
+"""
+
+# mypy: disable-error-code="explicit-override"
+# (typing.override needs Python 3.12, and the package may not import typing_extensions)
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the data say of a network for tables.
+
+    Attributes:
+        numeric: Number of numeric columns.
+        cardinalities: Codes of each categorical column, the reserved ones included.
+        outputs: Classes of a classification, targets of a regression.
+        classification: Whether outputs are logits of classes; else they are standardised values.
+    """
+
+    numeric: int
+    cardinalities: tuple[int, ...]
+    outputs: int
+    classification: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows on the device.
+
+    Attributes:
+        inputs: What the network takes; for tables (numbers float32 (B, N), codes int64 (B, C)).
+        target: Classes int64 (B,), or standardised values float32 (B, targets).
+        weight: Weight of each row float32 (B,), or None where all weigh the same.
+    """
+
+    inputs: tuple[Tensor, ...]
+    target: Tensor
+    weight: Tensor | None = None
+
+
+class Loss(Protocol):
+    """What training minimises. A mean is a sum over rows divided once, so that slices of a batch add up."""
+
+    def rows(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row (B,), weights of classes and label smoothing included."""
+        ...
+
+    def divisor(self, target: Tensor, weight: Tensor | None) -> Tensor | float:
+        """What the sum of weight * rows over a batch is divided by."""
+        ...
+
+    def __call__(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The sum of weight * rows over the divisor."""
+        ...
+
+
+class Config:
+    """Base of the frozen dataclasses that fix a network's shape; written into the package."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` gives an equal object back."""
+        fields = asdict(self)  # type: ignore[call-overload]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in value.items()})
+
+
+class Network(nn.Module, ABC):
+    """A network under training or at work. Its `state_dict` is all that a package keeps of it."""
+
+    config: Config
+
+    @abstractmethod
+    def outputs(self, *inputs: Tensor) -> Tensor:
+        """Logits whose softmax is the answer, or standardised values: (rows, outputs), in evaluation mode.
+
+        What one row gets must not depend on the rows beside it.
+        """
+
+    @abstractmethod
+    def training_loss(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+        """Loss of a batch with the family's penalties: a scalar on the device, without a sync.
+
+        All randomness comes from the generator or from torch's own on that device.
+        """
+
+    @abstractmethod
+    def explain(self, *inputs: Tensor) -> Tensor:
+        """How much each input column counted for each row: (rows, features), numeric columns first."""
+
+    def backward(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+        """Add the gradients of `training_loss` to the parameters'; the detached loss comes back, no sync."""
+        value = self.training_loss(batch, loss, generator)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value.detach()
+
+    def batch_rows(self, rows: int) -> int:
+        """The largest batch of at most so many rows that the family can take whole; 0 where there is none."""
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One kind of model.
+
+    Attributes:
+        name: As in the manifest: `model.<name>`.
+        learning_rate: Where the manifest is silent.
+        settings: Frozen dataclass whose fields are the manifest's in snake case, with its defaults; choices
+            from a list come as lower-case text.
+        config: Settings and the data's shape to all that fixes the network.
+        read_config: The inverse of the config's `to_json`.
+        build: A network with fresh weights, drawn from torch's global generator.
+    """
+
+    name: str
+    learning_rate: float
+    settings: type[Any]
+    config: Callable[[Any, Shape], Config]
+    read_config: Callable[[Mapping[str, Any]], Config]
+    build: Callable[[Any], Network]
