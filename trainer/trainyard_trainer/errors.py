@@ -8,6 +8,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import ClassVar
 
+from typing_extensions import override
+
 
 class JobError(Exception):
     """An end with a known cause. `message` says what and where, `remedy` what to do next."""
@@ -16,17 +18,21 @@ class JobError(Exception):
     exit_code: ClassVar[int]
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, remedy)
         self.message, self.remedy = message, remedy
 
+    @override
+    def __str__(self) -> str:
+        return f"{self.message}\n  what to do: {self.remedy}" if self.remedy else self.message
 
-class InvalidSpec(JobError):  # noqa: N818 - named as the cause that people see
+
+class InvalidSpec(JobError, ValueError):  # noqa: N818 - named as the cause that people see
     """The specification cannot be carried out, whatever the data."""
 
     cause, exit_code = "InvalidSpec", 64
 
 
-class DataError(JobError):
+class DataError(JobError, ValueError):
     """The data is not what the specification says, or nothing can be learned from it."""
 
     cause, exit_code = "DataError", 65

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 from trainyard_trainer.data.prepare import Prepared
@@ -26,6 +27,10 @@ class Observer(Protocol):
 
     def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
         """An epoch is over."""
+        ...
+
+    def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """So many folds of a cross-validation are over; the metrics are the last one's."""
         ...
 
 
@@ -66,8 +71,17 @@ class LogObserver:
         if epoch.number != epochs and time.monotonic() - self._last < 2.0:
             return
         self._last = time.monotonic()
-        metrics = " ".join(f"{name}={value:.4g}" for name, value in epoch.metrics.items())
         rate = epoch.rows / max(epoch.seconds, 1e-9)
-        print(
-            f"epoch {epoch.number}/{epochs} {metrics} {rate:.0f} rows/s eta {eta_seconds:.0f} s", flush=True
-        )
+        facts = f"{_values(epoch.metrics)} {rate:.0f} rows/s eta {eta_seconds:.0f} s"
+        print(f"epoch {epoch.number}/{epochs} {facts}", flush=True)
+
+    def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """A line a fold, as rarely as epochs."""
+        if done != total and time.monotonic() - self._last < 2.0:
+            return
+        self._last = time.monotonic()
+        print(f"fold {done}/{total} {_values(metrics)}", flush=True)
+
+
+def _values(metrics: Mapping[str, float]) -> str:
+    return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())

@@ -9,11 +9,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from trainyard_model import Network
 from trainyard_trainer.assembly import assemble, fingerprint
 from trainyard_trainer.data.prepare import Prepared, load, prepare
-from trainyard_trainer.errors import DependencyDown, JobError, Stopped
+from trainyard_trainer.data.table import Table
+from trainyard_trainer.errors import DataError, DependencyDown, JobError, Stopped
 from trainyard_trainer.evaluate import metrics as measures
 from trainyard_trainer.fit.checkpoint import CheckpointStore
 from trainyard_trainer.fit.loop import Fitter
@@ -26,11 +28,14 @@ from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.tracking import environment
 from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun, translated
 from trainyard_trainer.tracking.progress import ProgressReporter
+from trainyard_trainer.tracking.provenance import provenance
 from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
 
 _CLOSE_SECONDS = 60.0
 _STOP_SECONDS = 40.0
 _SCHEMA_LENGTH = 1_000_000
+SPEC = "spec.json"
+Loaded = tuple[Table, list[str]]
 
 
 @dataclass(slots=True)
@@ -47,13 +52,18 @@ class Outcome:
     rows: int | None = None
     epochs: int | None = None
     best_epoch: int | None = None
+    evaluation: dict[str, Any] | None = None
 
 
 class Pipeline:
     """One attempt at one job."""
 
-    def __init__(self, job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> None:
+    def __init__(
+        self, job: Job, workdir: Path, observer: Observer, stop: StopRequest, loaded: Loaded | None = None
+    ) -> None:
+        """`loaded` is a table with its notices, in place of what `job.data.source` names."""
         self.job, self.workdir, self.observer, self.stop = job, workdir, observer, stop
+        self.loaded = loaded
         self.outcome = Outcome()
         self.tracker: Tracker | None = None
 
@@ -66,8 +76,7 @@ class Pipeline:
         environment.configure()
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
-            self.observer.stage(f"reading {self.job.data.source.uri}")
-            table, notices = load(self.job.data, self.workdir / "data", self.observer.stage)
+            table, notices = self.loaded or self._load()
             prepared = prepare(table, self.job.data, notices)
             self._note(prepared)
             network, fitter = assemble(self.job, prepared)
@@ -79,7 +88,22 @@ class Pipeline:
         self._finish(network, fitter, prepared)
         return self.outcome
 
+    def _load(self) -> Loaded:
+        self.observer.stage(f"reading {self.job.data.source.uri}")
+        return load(self.job.data, self.workdir / "data", self.observer.stage)
+
     def _note(self, prepared: Prepared) -> None:
+        """Tell what was read.
+
+        Raises:
+            DataError: The job is held to other data.
+        """
+        if self.job.data_digest not in (None, prepared.data_digest):
+            raise DataError(
+                f"the data have changed: their digest is {prepared.data_digest:.12}..., "
+                f"and was {self.job.data_digest:.12}...",
+                "give the same data, or allow any (rerun --any-data)",
+            )
         self.outcome.data_digest, self.outcome.holdout_digest = prepared.data_digest, prepared.holdout_digest
         self.outcome.rows = prepared.table.rows
         self.observer.data(prepared)
@@ -89,6 +113,7 @@ class Pipeline:
         self.outcome.experiment_id, self.outcome.run_id = run.experiment_id, run.run_id
         if run.described:
             return
+        run.log_json(SPEC, self.job.document)
         run.log_params(self.job.params)
         source = json.dumps({"uri": self.job.data.source.uri})
         run.log_dataset(self.job.name, prepared.data_digest, source, _columns(prepared))
@@ -97,6 +122,7 @@ class Pipeline:
                 DATA_DIGEST: prepared.data_digest,
                 "trainyard.holdoutDigest": prepared.holdout_digest,
                 "trainyard.rows": str(prepared.table.rows),
+                **provenance(),
             }
         )
 

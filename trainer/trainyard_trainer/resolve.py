@@ -32,7 +32,11 @@ _LOGGED = ("model", "data", "training")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt, resolved: nothing in it is left to be decided. `model` holds the family's settings."""
+    """One attempt, resolved: nothing in it is left to be decided.
+
+    `model` holds the family's settings, `document` the specification that the run logs so that it can be
+    repeated. With a `data_digest`, other data are refused.
+    """
 
     name: str
     data: DataSettings
@@ -41,7 +45,9 @@ class Job:
     model: Any
     identity: RunIdentity
     params: Mapping[str, str]
+    document: Mapping[str, Any]
     endpoint: Endpoint | None = None
+    data_digest: str | None = None
 
     @property
     def attempt(self) -> int:
@@ -95,6 +101,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
             artifact_root=artifact_root,
         ),
         params=params(spec) | {"training.optimizer.learningRate": repr(fit.optimizer.learning_rate)},
+        document=_document(attempt),
         endpoint=None
         if coordinator is None
         else Endpoint(coordinator.url, Path(coordinator.token_file), Path(ca_file) if ca_file else None),
@@ -143,6 +150,15 @@ def _tags(attempt: AttemptSpec) -> dict[str, str]:
         "trainyard.cluster": attempt.cluster_uid,
     }
     return {**attempt.spec.tracking.tags, **{key: value for key, value in ours.items() if value}}
+
+
+def _document(attempt: AttemptSpec) -> dict[str, Any]:
+    """The attempt's specification, defaults included, without credentials and without this attempt's own."""
+    body = attempt.to_kubernetes()
+    body.pop("coordinator", None)
+    scheme, mark, rest = attempt.tracking.uri.partition("://")
+    body["tracking"]["uri"] = scheme + mark + rest.rpartition("@")[2]
+    return body
 
 
 def params(spec: TrainingJobSpec) -> dict[str, str]:

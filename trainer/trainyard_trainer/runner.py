@@ -11,14 +11,19 @@ from trainyard.api.states import Cause
 from trainyard.api.wire import Result, ResultData
 from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Temporary
 from trainyard_trainer.observer import Observer
-from trainyard_trainer.pipeline import Outcome, Pipeline
+from trainyard_trainer.pipeline import Loaded, Outcome, Pipeline
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.stop import StopRequest
 
 
-def run_job(job: Job, workdir: Path, observer: Observer, stop: StopRequest) -> tuple[Result, Outcome]:
-    """Train and say how it ended; never raises for an end that can be told."""
-    pipeline = Pipeline(job, workdir, observer, stop)
+def run_job(
+    job: Job, workdir: Path, observer: Observer, stop: StopRequest, loaded: Loaded | None = None
+) -> tuple[Result, Outcome]:
+    """Train and say how it ended; never raises for an end that can be told.
+
+    `loaded` is a table with its notices, in place of what the job's data section names.
+    """
+    pipeline = Pipeline(job, workdir, observer, stop, loaded)
     error: JobError | None = None
     try:
         pipeline.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,9 @@ class Quiet:
     def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
         """Remember the epoch."""
         self.epochs.append(epoch.number)
+
+    def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Nothing."""
 
 
 def result_of(path: Path) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,20 @@ def requirements() -> list[str]:
 def log_package(
     folder: Path, package: Package, uri: str, run_id: str, tags: dict[str, str]
 ) -> tuple[str, str]:
-    """Log the folder under the run; the model's URI and id come back."""
+    """Log the folder under the run; the model's URI and id come back.
+
+    In a thread of its own: MLflow's module-level API, the only one that logs models, goes by the run that is
+    active in the thread, and whoever called us from Python may have one open.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_log, folder, package, uri, run_id, tags).result()
+
+
+def _log(folder: Path, package: Package, uri: str, run_id: str, tags: dict[str, str]) -> tuple[str, str]:
     import mlflow
     import pandas
 
-    mlflow.set_tracking_uri(uri)
-    with _joined(run_id):
+    with _joined(uri, run_id):
         logged = mlflow.pyfunc.log_model(
             name=NAME,
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -41,21 +52,21 @@ def log_package(
     return str(logged.model_uri), str(logged.model_id)
 
 
-def _joined(run_id: str) -> Any:
-    """MLflow's module-level API wants a run of the current thread; leaving it must not end the run."""
-    import contextlib
-
+@contextlib.contextmanager
+def _joined(uri: str, run_id: str) -> Iterator[None]:
+    """Make store and run the current ones; leaving ends no run and gives the process its own store back."""
     import mlflow
 
-    @contextlib.contextmanager
-    def join() -> Any:
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
         mlflow.start_run(run_id=run_id, log_system_metrics=False)
         try:
             yield
         finally:
             mlflow.end_run("RUNNING")
-
-    return join()
+    finally:
+        mlflow.set_tracking_uri(before)
 
 
 def _signature(package: Package) -> Any:
