@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trainyard_model import FAMILIES, Loss, Network, shape
 from trainyard_trainer.data.prepare import Prepared
-from trainyard_trainer.evaluate import metrics as measures
+from trainyard_trainer.evaluate import names
+from trainyard_trainer.evaluate.judge import evaluate, prefixed
 from trainyard_trainer.fit.device import configure
-from trainyard_trainer.fit.loop import DevicePart, Fitter, Scorer
+from trainyard_trainer.fit.feed import DevicePart
+from trainyard_trainer.fit.loop import Fitter, Scorer
 from trainyard_trainer.fit.losses import class_weights, make_loss
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
@@ -59,27 +63,37 @@ def _scorer(data: Prepared, loss: Loss) -> Scorer:
 
     def score(outputs: Tensor, part: DevicePart) -> Mapping[str, float]:
         value = loss(outputs, part.target, part.weight).item()
-        outputs, target = outputs.double().cpu(), part.target.cpu().numpy()
-        if task == "Classification":
-            return {
-                "val_loss": value,
-                **measures.score(task, torch.softmax(outputs, 1).numpy(), target, "val"),
-            }
-        scores, truth = outputs.numpy() * scales + means, target.astype(np.float64) * scales + means
-        return {"val_loss": value, **measures.score(task, scores, truth, "val")}
+        if not math.isfinite(value):
+            return {"val_loss": value}
+        target = part.target.cpu().numpy()
+        if task == "Regression":
+            target = target.astype(np.float64) * scales + means
+        weight = None if part.weight is None else part.weight.cpu().numpy()
+        return {
+            "val_loss": value,
+            **prefixed("val", evaluate(task, to_scores(data, outputs), target, weight)),
+        }
 
     return score
 
 
+def to_scores(data: Prepared, outputs: Tensor) -> NDArray[np.float64]:
+    """Probabilities, or values in the targets' own units, as the package's predict path gives them."""
+    outputs = outputs.double().cpu()
+    if data.target.task == "Classification":
+        return np.asarray(torch.softmax(outputs, 1).numpy())
+    return np.asarray(outputs.numpy() * np.array(data.target_scales) + np.array(data.target_means))
+
+
 def _selection(settings: FitSettings, data: Prepared) -> Selection:
-    metric = settings.metric or measures.default_metric(data.target.task, len(data.target.classes))
-    maximize = measures.maximised(metric) if settings.maximize is None else settings.maximize
+    metric = settings.metric or names.default_metric(data.target.task, len(data.target.classes))
+    maximize = names.maximised(metric) if settings.maximize is None else settings.maximize
     stop_metric = settings.stop_metric or metric
     return Selection(
         metric=metric,
         maximize=maximize,
         stop_metric=stop_metric,
-        stop_maximize=maximize if stop_metric == metric else measures.maximised(stop_metric),
+        stop_maximize=maximize if stop_metric == metric else names.maximised(stop_metric),
         patience=settings.patience,
         min_delta=settings.min_delta,
     )

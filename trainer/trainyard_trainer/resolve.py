@@ -21,9 +21,10 @@ from trainyard.api.wire import AttemptSpec
 from trainyard_model import FAMILIES
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.errors import InvalidSpec
+from trainyard_trainer.evaluate.settings import EvaluationSettings
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve_data import data_settings, unsupported_data
-from trainyard_trainer.resolve_fit import fit_settings, unsupported_training
+from trainyard_trainer.resolve_fit import evaluation_settings, fit_settings, unsupported_training
 from trainyard_trainer.tracking.mlflow_run import RunIdentity
 from trainyard_trainer.tracking.progress import Endpoint
 
@@ -45,6 +46,7 @@ class Job:
     model: Any
     identity: RunIdentity
     params: Mapping[str, str]
+    evaluation: EvaluationSettings
     document: Mapping[str, Any]
     endpoint: Endpoint | None = None
     data_digest: str | None = None
@@ -89,6 +91,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
         name=attempt.name,
         data=data_settings(spec.data),
         fit=fit,
+        evaluation=evaluation_settings(spec.training),
         family=family,
         model=model,
         identity=RunIdentity(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from trainyard.api.data import Data
-from trainyard.api.training import Training
-from trainyard_trainer.fit.settings import FitSettings, OptimizerSettings
+from trainyard.api.training import Precision, Schedule, Training
+from trainyard_trainer.evaluate.settings import EvaluationSettings
+from trainyard_trainer.evaluate.threshold import DEFAULT_METRIC, check_metric
+from trainyard_trainer.fit.settings import FitSettings, OptimizerSettings, ScheduleSettings
 
 
 def unsupported_training(training: Training) -> list[str]:
     """Fields that ask for what this version does not do."""
-    asked = {
-        "training.schedule": training.schedule,
-        "training.compile": training.compile,
-        "training.precision other than Float32": training.precision.value != "Float32",
-        "training.callbacks": training.callbacks,
-    }
-    return [field for field, value in asked.items() if value]
+    return ["training.callbacks"] if training.callbacks else []
 
 
 def fit_settings(training: Training, data: Data, learning_rate: float) -> FitSettings:
@@ -37,6 +33,7 @@ def fit_settings(training: Training, data: Data, learning_rate: float) -> FitSet
             rho=optimizer.rho,
             epsilon=optimizer.epsilon,
         ),
+        schedule=_schedule(training.schedule),
         metric=training.metric,
         maximize=None if training.goal is None else training.goal.value == "Maximize",
         stop_metric=stopping.metric if stopping else None,
@@ -48,6 +45,45 @@ def fit_settings(training: Training, data: Data, learning_rate: float) -> FitSet
         balanced=weights is not None and weights.balanced is not None,
         class_weights=tuple((weights.fixed or {}).items()) if weights else (),
         seed=training.seed,
+        bfloat16=training.precision is Precision.BFLOAT16,
+        compile=training.compile,
         deterministic=training.deterministic,
         checkpoint_seconds=training.checkpointing.interval_seconds,
     )
+
+
+def evaluation_settings(training: Training) -> EvaluationSettings:
+    """Settings of the evaluation.
+
+    Raises:
+        InvalidSpec: The threshold is to be chosen by a metric that does not depend on one.
+    """
+    wanted = training.evaluation
+    metric = wanted.threshold_metric or DEFAULT_METRIC
+    check_metric(metric)
+    return EvaluationSettings(
+        bootstrap_samples=wanted.bootstrap_samples,
+        baseline=wanted.baseline,
+        threshold_metric=metric,
+        seed=training.seed,
+    )
+
+
+def _schedule(schedule: Schedule | None) -> ScheduleSettings:
+    if schedule is None:
+        return ScheduleSettings()
+    warmup = schedule.warmup_epochs
+    if (step := schedule.step) is not None:
+        return ScheduleSettings("step", warmup, every_epochs=step.every_epochs, factor=step.factor)
+    if (cosine := schedule.cosine) is not None:
+        return ScheduleSettings("cosine", warmup, min_learning_rate=cosine.min_learning_rate)
+    if (cycle := schedule.one_cycle) is not None:
+        return ScheduleSettings(
+            "one_cycle",
+            warmup,
+            max_learning_rate=cycle.max_learning_rate,
+            rise_fraction=cycle.rise_fraction,
+        )
+    if (plateau := schedule.plateau) is not None:
+        return ScheduleSettings("plateau", warmup, factor=plateau.factor, patience=plateau.patience)
+    return ScheduleSettings(None, warmup)

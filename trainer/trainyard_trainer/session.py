@@ -58,6 +58,10 @@ class Session:
         """Save here, and have it copied to the run."""
         self.tracker.keep(self.store.save(state, epoch))
 
+    def say(self, text: str) -> None:
+        """Show it."""
+        self.observer.stage(text)
+
     def _report(self, eta: float | None, metrics: Mapping[str, float]) -> None:
         if self.reporter is None:
             return

@@ -28,6 +28,7 @@ class Hooks:
         self.store, self.stop_at, self.asked = store, stop_at, 0
         self.epochs: list[Epoch] = []
         self.saved: list[Saved] = []
+        self.said: list[str] = []
 
     def stopping(self) -> bool:
         """Count the steps."""
@@ -37,6 +38,10 @@ class Hooks:
     def epoch_done(self, epoch: Epoch) -> None:
         """Remember."""
         self.epochs.append(epoch)
+
+    def say(self, text: str) -> None:
+        """Remember."""
+        self.said.append(text)
 
     def save(self, state: State, epoch: int) -> None:
         """To the store."""
@@ -109,7 +114,8 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     best = min(hooks.epochs, key=lambda e: e.metrics["val_log_loss"])
     assert fitter.selection.best_epoch == best.number
     network.eval()
-    assert fitter._metrics_of_validation()["val_log_loss"] == pytest.approx(best.metrics["val_log_loss"])
+    again = fitter.scorer(fitter.outputs(fitter.validation), fitter.validation)
+    assert again["val_log_loss"] == pytest.approx(best.metrics["val_log_loss"])
 
 
 def test_early_stopping(tmp_path: Path) -> None:

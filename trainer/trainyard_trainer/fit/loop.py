@@ -15,15 +15,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from trainyard_model import Batch, Loss, Network
-from trainyard_trainer.data.prepare import Part
+from trainyard_model import Loss, Network
 from trainyard_trainer.errors import InvalidSpec, Stopped
 from trainyard_trainer.fit.checkpoint import State
-from trainyard_trainer.fit.optimizers import make_optimizer
+from trainyard_trainer.fit.feed import DevicePart, batches
+from trainyard_trainer.fit.schedule import Schedule
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
+from trainyard_trainer.fit.step import Stepper, compiled
 
-_EVALUATION_ROWS = 16_384
+Scorer = Callable[[Tensor, DevicePart], Mapping[str, float]]
+"""Outputs for a part's rows in; metrics by full name out, `val_loss` among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Hooks(Protocol):
         """Keep the state; `epoch` is the number of whole epochs in it."""
         ...
 
+    def say(self, text: str) -> None:
+        """Something that people should know."""
+        ...
+
 
 @dataclass(slots=True)
 class _Position:
@@ -60,30 +66,7 @@ class _Position:
     epoch: int = 0
     step: int = 0
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
-    generator: Tensor | None = None
-
-
-class DevicePart:
-    """A part's tensors on the device."""
-
-    def __init__(self, part: Part, device: str) -> None:
-        self.inputs = tuple(torch.from_numpy(values).to(device) for values in part.inputs)
-        self.target = torch.from_numpy(part.target).to(device)
-        self.weight = None if part.weight is None else torch.from_numpy(part.weight).to(device)
-
-    def batch(self, rows: Tensor) -> Batch:
-        """Some rows, in the order given."""
-        return Batch(
-            tuple(values.index_select(0, rows) for values in self.inputs),
-            self.target.index_select(0, rows),
-            None if self.weight is None else self.weight.index_select(0, rows),
-        )
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-
-Scorer = Callable[[Tensor, DevicePart], Mapping[str, float]]
+    generators: tuple[Tensor, Tensor] | None = None
 
 
 class Fitter:
@@ -100,7 +83,7 @@ class Fitter:
         settings: FitSettings,
     ) -> None:
         self.network, self.train, self.validation = network, train, validation
-        self.loss, self.scorer, self.selection, self.settings = loss, scorer, selection, settings
+        self.scorer, self.selection, self.settings = scorer, selection, settings
         self.device = train.target.device
         self.batch = network.batch_rows(min(settings.batch_size, len(train)))
         if self.batch == 0:
@@ -109,9 +92,12 @@ class Fitter:
                 "raise training.batchSize",
             )
         self.steps = len(train) // self.batch
-        self.optimizer = make_optimizer(network.parameters(), settings.optimizer)
+        self.schedule = Schedule(
+            settings.schedule, settings.optimizer.learning_rate, self.steps, settings.epochs
+        )
+        self.stepper = Stepper(network, loss, settings, self.device)
         self.at = _Position()
-        self._generator: torch.Generator | None = None
+        self._generators: tuple[torch.Generator, torch.Generator] | None = None
         self._saved_at = time.monotonic()
 
     def run(self, hooks: Hooks) -> None:
@@ -121,72 +107,75 @@ class Fitter:
             Stopped: The hooks asked for it; the state has been saved.
             InvalidSpec: The loss is no number any more.
         """
-        while self.at.epoch < self.settings.epochs and not self.selection.exhausted:
-            started, first = time.monotonic(), self.at.step
-            self._train_epoch(hooks)
-            rows = (self.steps - first) * self.batch
-            metrics = self._metrics()
-            self.at = _Position(epoch=self.at.epoch + 1)
-            best = self.selection.consider(self.at.epoch, metrics, self.network)
-            hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best))
-            self._save_if_due(hooks)
+        with compiled(self.network, self.settings.compile, hooks.say):
+            while self.at.epoch < self.settings.epochs and not self.selection.exhausted:
+                started, first = time.monotonic(), self.at.step
+                rate = self._train_epoch(hooks)
+                rows = (self.steps - first) * self.batch
+                metrics = {**self._metrics(), "learning_rate": rate}
+                self._advance(metrics)
+                best = self.selection.consider(self.at.epoch, metrics, self.network)
+                hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best))
+                self._save_if_due(hooks)
         hooks.save(self.state(), self.at.epoch)
         self.selection.restore(self.network)
 
-    def _train_epoch(self, hooks: Hooks) -> None:
-        network = self.network.train()
-        generator = torch.Generator(self.device).manual_seed(epoch_seed(self.settings.seed, self.at.epoch))
+    def _train_epoch(self, hooks: Hooks) -> float:
+        """All steps that are left of the epoch; the last learning rate comes back."""
+        self.network.train()
+        seed = epoch_seed(self.settings.seed, self.at.epoch)
+        generator = torch.Generator(self.device).manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
-        if self.at.generator is not None:
-            generator.set_state(self.at.generator)
-        self._generator = generator
-        total = self.at.loss_sum.to(self.device)
-        parameters = list(network.parameters())
-        for step in range(self.at.step, self.steps):
-            self.at.step, self.at.loss_sum = step, total
+        torch.manual_seed(seed)  # what a family draws without a generator of its own, such as dropout
+        self._generators = (generator, _torchs_own(self.device))
+        for its, state in zip(self._generators, self.at.generators or (), strict=False):
+            its.set_state(state)
+        total = self.at.loss_sum = self.at.loss_sum.to(self.device)
+        left = batches(self.train, order, self.batch, self.at.step, self.steps)
+        rate = math.nan
+        for step, batch in enumerate(left, self.at.step):
+            self.at.step = step
             if hooks.stopping():
                 hooks.save(self.state(), self.at.epoch)
                 raise Stopped(f"stopped in epoch {self.at.epoch + 1} of {self.settings.epochs}, state saved")
             self._save_if_due(hooks)
-            rows = order[step * self.batch : (step + 1) * self.batch]
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = network.backward(self.train.batch(rows), self.loss, generator)
-            self._clip(parameters)
-            self.optimizer.step()
-            total = total + loss
-        self.at.loss_sum, self._generator = total, None
+            if (due := self.schedule.rate(self.at.epoch, step)) != rate:
+                rate = due
+                self.stepper.set_rate(rate)
+            total += self.stepper(batch, generator)
+        self._generators = None
+        return rate
 
-    def _clip(self, parameters: list[torch.nn.Parameter]) -> None:
-        if self.settings.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
-        elif self.settings.clip_value is not None:
-            torch.nn.utils.clip_grad_value_(parameters, self.settings.clip_value)
+    def _advance(self, metrics: Mapping[str, float]) -> None:
+        """Position after the epoch, and the schedule's memory of it."""
+        self.at = _Position(epoch=self.at.epoch + 1)
+        if self.selection.metric in metrics:
+            self.schedule.epoch_done(metrics[self.selection.metric], self.selection.maximize)
+        else:
+            self.schedule.epoch_done(metrics["train_loss"], maximize=False)
 
     def _metrics(self) -> dict[str, float]:
         """The epoch's one sync: mean training loss, and validation."""
-        train_loss = self.at.loss_sum.item() / self.steps
-        if not math.isfinite(train_loss):
+        metrics = {"train_loss": self.at.loss_sum.item() / self.steps}
+        self._check_finite("loss", metrics["train_loss"])
+        if len(self.validation):
+            metrics |= self.scorer(self.outputs(self.validation), self.validation)
+            self._check_finite("validation loss", metrics["val_loss"])
+        return metrics
+
+    def _check_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
             raise InvalidSpec(
-                f"training diverged: the loss is {train_loss} in epoch {self.at.epoch + 1}",
+                f"training diverged: the {what} is {value} in epoch {self.at.epoch + 1}",
                 f"lower training.optimizer.learningRate (now {self.settings.optimizer.learning_rate}) "
                 "or set training.gradientClipping",
             )
-        return {"train_loss": train_loss, **self._metrics_of_validation()}
-
-    def _metrics_of_validation(self) -> Mapping[str, float]:
-        if not len(self.validation):
-            return {}
-        return self.scorer(self._outputs(self.validation), self.validation)
 
     @torch.inference_mode()
-    def _outputs(self, part: DevicePart) -> Tensor:
+    def outputs(self, part: DevicePart) -> Tensor:
+        """What the network as it is now says to all rows of a part, (rows, outputs) in float32."""
         self.network.eval()
-        return torch.cat(
-            [
-                self.network.outputs(*(values[start : start + _EVALUATION_ROWS] for values in part.inputs))
-                for start in range(0, len(part), _EVALUATION_ROWS)
-            ]
-        )
+        return torch.cat([self.network.outputs(*inputs) for inputs in part.blocks()])
 
     def _save_if_due(self, hooks: Hooks) -> None:
         if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
@@ -195,22 +184,31 @@ class Fitter:
 
     def state(self) -> State:
         """Everything needed to go on from here."""
+        its = self._generators
         return {
             "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "schedule": self.schedule.state(),
             "selection": self.selection.state(),
             "epoch": self.at.epoch,
             "step": self.at.step,
             "loss_sum": self.at.loss_sum,
-            "generator": None if self._generator is None else self._generator.get_state(),
+            "generators": None if its is None else tuple(g.get_state() for g in its),
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load(state["schedule"])
         self.selection.load(state["selection"])
-        self.at = _Position(state["epoch"], state["step"], state["loss_sum"], state["generator"])
+        self.at = _Position(state["epoch"], state["step"], state["loss_sum"], state["generators"])
+
+
+def _torchs_own(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

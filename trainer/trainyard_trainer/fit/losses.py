@@ -59,7 +59,7 @@ class CrossEntropy:
     def rows(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Loss of each row, weighted by its class."""
         return functional.cross_entropy(
-            outputs, target, self.class_weights, label_smoothing=self.smoothing, reduction="none"
+            outputs.float(), target, self.class_weights, label_smoothing=self.smoothing, reduction="none"
         )
 
     def divisor(self, target: Tensor, weight: Tensor | None) -> Tensor | float:
@@ -73,7 +73,7 @@ class CrossEntropy:
         """The weighted mean."""
         if weight is None:
             return functional.cross_entropy(
-                outputs, target, self.class_weights, label_smoothing=self.smoothing
+                outputs.float(), target, self.class_weights, label_smoothing=self.smoothing
             )
         return (self.rows(outputs, target) * weight).sum() / self.divisor(target, weight)
 
@@ -83,7 +83,7 @@ class SquaredError:
 
     def rows(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Loss of each row."""
-        return (outputs - target).square().mean(1)
+        return (outputs.float() - target).square().mean(1)
 
     def divisor(self, target: Tensor, weight: Tensor | None) -> Tensor | float:
         """The sum of the rows' weights."""
@@ -92,7 +92,7 @@ class SquaredError:
     def __call__(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """The weighted mean."""
         if weight is None:
-            return functional.mse_loss(outputs, target)
+            return functional.mse_loss(outputs.float(), target)
         return (self.rows(outputs, target) * weight).sum() / self.divisor(target, weight)
 
 

@@ -21,12 +21,27 @@ class OptimizerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """How the learning rate changes; `name` is step, cosine, one_cycle, plateau, or None for constant."""
+
+    name: str | None = None
+    warmup_epochs: float = 0.0
+    every_epochs: int = 10
+    factor: float = 0.9
+    min_learning_rate: float = 0.0
+    max_learning_rate: float = 0.0
+    rise_fraction: float = 0.3
+    patience: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class FitSettings:
     """All of the fit stage. `metric` and `stop_metric` of None take the task's default."""
 
     epochs: int = 50
     batch_size: int = 1024
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     metric: str | None = None
     maximize: bool | None = None
     stop_metric: str | None = None
@@ -38,5 +53,7 @@ class FitSettings:
     balanced: bool = False
     class_weights: tuple[tuple[str, float], ...] = ()
     seed: int = 0
+    bfloat16: bool = False
+    compile: bool = False
     deterministic: bool = False
     checkpoint_seconds: float = 15.0

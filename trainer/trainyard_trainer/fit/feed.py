@@ -1,0 +1,53 @@
+"""Rows on the device, and the batches of an epoch: gathered in blocks, so that a small step costs no gather."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from trainyard_model import Batch
+from trainyard_trainer.data.prepare import Part
+
+_BLOCK_ROWS = 16_384
+
+
+class DevicePart:
+    """A part's tensors on the device."""
+
+    def __init__(self, part: Part, device: str) -> None:
+        self.inputs = tuple(torch.from_numpy(values).to(device) for values in part.inputs)
+        self.target = torch.from_numpy(part.target).to(device)
+        self.weight = None if part.weight is None else torch.from_numpy(part.weight).to(device)
+
+    def gather(self, rows: Tensor) -> Batch:
+        """Some rows, in the order given."""
+        return Batch(
+            tuple(values.index_select(0, rows) for values in self.inputs),
+            self.target.index_select(0, rows),
+            None if self.weight is None else self.weight.index_select(0, rows),
+        )
+
+    def blocks(self) -> Iterator[tuple[Tensor, ...]]:
+        """The inputs, so many rows at a time."""
+        for start in range(0, len(self), _BLOCK_ROWS):
+            yield tuple(values[start : start + _BLOCK_ROWS] for values in self.inputs)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+def batches(part: DevicePart, order: Tensor, size: int, first: int, steps: int) -> Iterator[Batch]:
+    """Batches `first` to `steps` of `size` rows each, in the order of the rows; views of gathered blocks."""
+    at_once = max(1, _BLOCK_ROWS // size)
+    for start in range(first, steps, at_once):
+        count = min(at_once, steps - start)
+        block = part.gather(order[start * size : (start + count) * size])
+        for i in range(count):
+            rows = slice(i * size, (i + 1) * size)
+            yield Batch(
+                tuple(values[rows] for values in block.inputs),
+                block.target[rows],
+                None if block.weight is None else block.weight[rows],
+            )

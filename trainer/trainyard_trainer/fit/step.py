@@ -1,0 +1,79 @@
+"""One step of the optimiser: gradients of a batch, bounded, applied. Nothing in it waits for the device."""
+
+from __future__ import annotations
+
+import contextlib
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainyard_model import Batch, Loss, Network
+from trainyard_trainer.fit.optimizers import make_optimizer
+from trainyard_trainer.fit.settings import FitSettings
+
+
+class Stepper:
+    """The network with its optimiser and numerics."""
+
+    def __init__(self, network: Network, loss: Loss, settings: FitSettings, device: torch.device) -> None:
+        self.network, self.loss, self.settings, self.device = network, loss, settings, device
+        self.parameters = list(network.parameters())
+        self.optimizer = make_optimizer(self.parameters, settings.optimizer)
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next steps."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Learn from a batch; its detached loss comes back."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._precision():
+            loss = self.network.backward(batch, self.loss, generator)
+        self._clip()
+        self.optimizer.step()
+        return loss
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        """Matrix products in bfloat16; weights, sums and what a family keeps exact stay float32."""
+        if not self.settings.bfloat16:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def _clip(self) -> None:
+        if self.settings.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
+        elif self.settings.clip_value is not None:
+            torch.nn.utils.clip_grad_value_(self.parameters, self.settings.clip_value)
+
+
+@contextlib.contextmanager
+def compiled(network: Network, wanted: bool, say: Callable[[str], None]) -> Any:
+    """`training_loss` by torch.compile for as long as this lasts; where that fails, as it was, with a notice.
+
+    Only the training's own function: evaluation and explanations run a few times an epoch and would have to
+    be compiled for shapes of their own.
+    """
+    if not wanted:
+        yield
+        return
+    plain = network.training_loss
+    fast = torch.compile(plain)
+
+    def training_loss(self: Network, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+        try:
+            return fast(batch, loss, generator)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = str(error).strip().partition("\n")[0]
+            say(f"training.compile: torch.compile failed, training goes on without it: {reason:.300}")
+            del network.training_loss
+            return plain(batch, loss, generator)
+
+    network.training_loss = types.MethodType(training_loss, network)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        network.__dict__.pop("training_loss", None)
