@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.apiserver import ApiServer
+from tests.support.tracking import TrackingServer
 
 ROOT = Path(__file__).resolve().parents[1]
 _numbers = itertools.count(1)
@@ -33,6 +34,23 @@ def controllers(apiserver: ApiServer) -> ApiServer:
 def namespace(apiserver: ApiServer) -> str:
     """A namespace of the test's own."""
     return apiserver.create_namespace(f"test-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    """A real MLflow server; one for the whole run, so tests use registered names of their own."""
+    server = TrackingServer(tmp_path_factory.mktemp("mlflow"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def logged(tracking: TrackingServer) -> tuple[str, str]:
+    """A model in it: URI and run."""
+    return tracking.log_model()
 
 
 @pytest.fixture(autouse=True)

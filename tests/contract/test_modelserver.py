@@ -9,42 +9,42 @@ import pytest
 
 from tests.support.apiserver import ISSUER, MERGE, ApiServer
 from tests.support.coordinator import SYSTEM, install_rights, token
-from tests.support.operator_process import OperatorProcess, eventually, running_operator
+from tests.support.operator_process import (
+    OperatorProcess,
+    SharedOperator,
+    eventually,
+    running_operator,
+    shared_operator,
+)
 from tests.support.serving_bench import MODEL, ServingBench
 from tests.support.tracking import TrackingServer
 
 pytestmark = pytest.mark.contract
+SHARING = 8
+"""Tests whose servers one operator looks after, each in a namespace of its own."""
 
 
 @pytest.fixture(scope="module")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    server = TrackingServer(tmp_path_factory.mktemp("mlflow"))
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def logged(tracking: TrackingServer) -> tuple[str, str]:
-    return tracking.log_model()
+def crew(
+    controllers: ApiServer, tracking: TrackingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedOperator]:
+    folder, env = tmp_path_factory.mktemp("operator"), {"TRAINYARD_TRACKING_URI": tracking.uri}
+    with shared_operator(controllers, "serving", SHARING, folder, env) as operator:
+        yield operator
 
 
 @pytest.fixture
 def bench(
-    controllers: ApiServer, namespace: str, tracking: TrackingServer, logged: tuple[str, str]
+    controllers: ApiServer, crew: SharedOperator, tracking: TrackingServer, logged: tuple[str, str]
 ) -> ServingBench:
-    bench = ServingBench(controllers, namespace)
-    bench.tracking, bench.logged = tracking, logged
-    return bench
+    return ServingBench(controllers, crew.unused.pop(), tracking, logged)
 
 
 @pytest.fixture
-def operator(bench: ServingBench, tmp_path: Path) -> Iterator[OperatorProcess]:
-    env = {"TRAINYARD_TRACKING_URI": bench.tracking.uri}
-    with running_operator(bench.server, bench.namespace, tmp_path, env) as process:
-        yield process
+def alone(
+    controllers: ApiServer, namespace: str, tracking: TrackingServer, logged: tuple[str, str]
+) -> ServingBench:
+    return ServingBench(controllers, namespace, tracking, logged)
 
 
 def _serve_first(bench: ServingBench) -> None:
@@ -55,9 +55,7 @@ def _serve_first(bench: ServingBench) -> None:
     bench.promoted("first", "Promoted")
 
 
-def test_a_promotion_is_served_verified_and_becomes_champion(
-    bench: ServingBench, operator: OperatorProcess
-) -> None:
+def test_a_promotion_is_served_verified_and_becomes_champion(bench: ServingBench) -> None:
     bench.train("first", 0.90)
     made = eventually(bench.server_body, within=25)
     assert made["spec"]["source"] == {"promotions": {}}
@@ -86,9 +84,7 @@ def test_a_promotion_is_served_verified_and_becomes_champion(
     assert "0.9" in conditions["Promoted"]["message"]
 
 
-def test_a_worse_retrain_is_rejected_and_a_better_one_serves(
-    bench: ServingBench, operator: OperatorProcess
-) -> None:
+def test_a_worse_retrain_is_rejected_and_a_better_one_serves(bench: ServingBench) -> None:
     _serve_first(bench)
     bench.train("worse", 0.85)
     rejected = bench.promoted("worse", "Rejected")
@@ -108,7 +104,7 @@ def test_a_worse_retrain_is_rejected_and_a_better_one_serves(
     bench.promoted("better", "Promoted")
 
 
-def test_a_pin_serves_an_older_version_until_it_ends(bench: ServingBench, operator: OperatorProcess) -> None:
+def test_a_pin_serves_an_older_version_until_it_ends(bench: ServingBench) -> None:
     _serve_first(bench)
     bench.train("better", 0.95, digest="2" * 64)
     bench.runs("2")
@@ -131,7 +127,7 @@ def test_a_pin_serves_an_older_version_until_it_ends(bench: ServingBench, operat
     assert bench.champion() == "3"
 
 
-def test_a_version_that_is_not_verified_is_taken_back(bench: ServingBench, operator: OperatorProcess) -> None:
+def test_a_version_that_is_not_verified_is_taken_back(bench: ServingBench) -> None:
     _serve_first(bench)
     bench.train("better", 0.95, digest="2" * 64)
     bench.runs("2")
@@ -148,7 +144,7 @@ def test_a_version_that_is_not_verified_is_taken_back(bench: ServingBench, opera
     assert annotations["trainyard.dev/sha256"] == "1" * 64
 
 
-def test_a_tampered_package_never_serves(bench: ServingBench, operator: OperatorProcess) -> None:
+def test_a_tampered_package_never_serves(bench: ServingBench) -> None:
     _serve_first(bench)
     path = f"/apis/trainyard.dev/v1alpha1/namespaces/{bench.namespace}/modelservers/{MODEL}"
     patch = {"spec": {"rollout": {"deadlineSeconds": 10}}}
@@ -164,7 +160,7 @@ def test_a_tampered_package_never_serves(bench: ServingBench, operator: Operator
     assert bench.champion() == "1"
 
 
-def test_what_somebody_changed_is_put_right(bench: ServingBench, operator: OperatorProcess) -> None:
+def test_what_somebody_changed_is_put_right(bench: ServingBench) -> None:
     _serve_first(bench)
     apps = f"/apis/apps/v1/namespaces/{bench.namespace}/deployments/{MODEL}-ms"
     tampered = {"spec": {"replicas": 3, "template": {"metadata": {"labels": {"trainyard.dev/version": "9"}}}}}
@@ -176,11 +172,11 @@ def test_what_somebody_changed_is_put_right(bench: ServingBench, operator: Opera
     assert managers["trainyard-replicas"] == "Apply"
 
 
-def test_a_settled_server_is_written_no_more(bench: ServingBench, tmp_path: Path) -> None:
-    env = {"TRAINYARD_TRACKING_URI": bench.tracking.uri, "TRAINYARD_RESYNC_SECONDS": "1"}
-    with running_operator(bench.server, bench.namespace, tmp_path, env) as operator:
+def test_a_settled_server_is_written_no_more(alone: ServingBench, tmp_path: Path) -> None:
+    env = {"TRAINYARD_TRACKING_URI": alone.tracking.uri, "TRAINYARD_RESYNC_SECONDS": "1"}
+    with running_operator(alone.server, alone.namespace, tmp_path, env) as operator:
         assert operator.rss_mib() < 150, "MLflow's client is loaded only when something is promoted"
-        _serve_first(bench)
+        _serve_first(alone)
         before, reads = _writes(operator), operator.requests()["get", "modelservers", "200"]
         eventually(lambda: operator.requests()["get", "modelservers", "200"] > reads + 3)
         assert _writes(operator) == before
@@ -191,9 +187,7 @@ def _writes(operator: OperatorProcess) -> dict[tuple[str, str, str], float]:
     return {k: v for k, v in found if k[0] not in {"get", "list"} and k[1] != "events"}
 
 
-def test_a_deployment_of_somebody_else_is_never_touched(
-    bench: ServingBench, operator: OperatorProcess
-) -> None:
+def test_a_deployment_of_somebody_else_is_never_touched(bench: ServingBench) -> None:
     labels = {"app": "theirs"}
     body = {
         "metadata": {"name": f"{MODEL}-ms"},
@@ -215,7 +209,7 @@ def test_a_deployment_of_somebody_else_is_never_touched(
     assert bench.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "theirs"
 
 
-def test_mlflow_that_is_down_is_told_and_waited_for(bench: ServingBench, operator: OperatorProcess) -> None:
+def test_mlflow_that_is_down_is_told_and_waited_for(bench: ServingBench, crew: SharedOperator) -> None:
     bench.tracking.stop()
     try:
         bench.train("first", 0.90)
@@ -227,48 +221,48 @@ def test_mlflow_that_is_down_is_told_and_waited_for(bench: ServingBench, operato
         assert "does not answer" in told["message"]
         bench.apply("other")
         eventually(lambda: "other-tj-a1" in bench.names("jobs"))
-        assert operator.fetch("/healthz")[0] == 200
+        assert crew.process.fetch("/healthz")[0] == 200
     finally:
         bench.tracking.start()
     bench.promoted("first", "RollingOut", within=40)
     eventually(lambda: bench.versions() == ["1"], within=20)
 
 
-def test_operator_death_between_the_steps_changes_nothing(bench: ServingBench, tmp_path: Path) -> None:
-    env = {"TRAINYARD_TRACKING_URI": bench.tracking.uri}
+def test_operator_death_between_the_steps_changes_nothing(alone: ServingBench, tmp_path: Path) -> None:
+    env = {"TRAINYARD_TRACKING_URI": alone.tracking.uri}
 
     def begin(name: str) -> OperatorProcess:
-        return OperatorProcess.start(bench.server, bench.namespace, tmp_path / name, env)
+        return OperatorProcess.start(alone.server, alone.namespace, tmp_path / name, env)
 
     first = begin("first.log")
-    bench.train("first", 0.90)
-    eventually(bench.deployment, within=25)
+    alone.train("first", 0.90)
+    eventually(alone.deployment, within=25)
     first.kill()
-    bench.runs("1")
+    alone.runs("1")
     second = begin("second.log")
-    bench.verified("1")
+    alone.verified("1")
     second.kill()
     third = begin("third.log")
     try:
-        status = bench.serving("1")
-        bench.promoted("first", "Promoted")
+        status = alone.serving("1")
+        alone.promoted("first", "Promoted")
     finally:
         third.child.stop()
-    assert bench.champion() == "1"
-    assert bench.versions() == ["1"]
+    assert alone.champion() == "1"
+    assert alone.versions() == ["1"]
     assert len(status["history"]) == 1
 
 
-def test_chart_grants_all_that_serving_needs(bench: ServingBench, tmp_path: Path) -> None:
+def test_chart_grants_all_that_serving_needs(alone: ServingBench, tmp_path: Path) -> None:
     release = "narrow-serving"
     install_rights(
-        bench.server, f"watchNamespaces={{{bench.namespace}}}", "fullnameOverride=" + release, release=release
+        alone.server, f"watchNamespaces={{{alone.namespace}}}", "fullnameOverride=" + release, release=release
     )
-    bearer = token(bench.server, SYSTEM, f"{release}-operator", audience=ISSUER)
+    bearer = token(alone.server, SYSTEM, f"{release}-operator", audience=ISSUER)
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(bench.server.kubeconfig_for(bearer))
-    env = {"KUBECONFIG": str(kubeconfig), "TRAINYARD_TRACKING_URI": bench.tracking.uri}
-    with running_operator(bench.server, bench.namespace, tmp_path, env) as operator:
-        _serve_first(bench)
+    kubeconfig.write_text(alone.server.kubeconfig_for(bearer))
+    env = {"KUBECONFIG": str(kubeconfig), "TRAINYARD_TRACKING_URI": alone.tracking.uri}
+    with running_operator(alone.server, alone.namespace, tmp_path, env) as operator:
+        _serve_first(alone)
         refused = {k: v for k, v in operator.requests().items() if k[2] in {"401", "403"}}
     assert set(refused) <= {("get", "namespaces", "403")}

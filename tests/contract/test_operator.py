@@ -18,13 +18,17 @@ from tests.support.operator_process import (
     Bench,
     Body,
     OperatorProcess,
+    SharedOperator,
     eventually,
     running_operator,
+    shared_operator,
 )
 
 pytestmark = pytest.mark.contract
 ROOT = Path(__file__).resolve().parents[2]
 
+SHARING = 12
+"""Tests whose jobs one operator looks after, each in a namespace of its own."""
 RESULT = {
     "formatVersion": 1,
     "exitCode": 0,
@@ -38,28 +42,40 @@ RESULT = {
 }
 
 
+@pytest.fixture(scope="module")
+def crew(controllers: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedOperator]:
+    folder = tmp_path_factory.mktemp("operator")
+    with shared_operator(controllers, "operator", SHARING, folder) as operator:
+        yield operator
+
+
 @pytest.fixture
-def bench(controllers: ApiServer, namespace: str) -> Bench:
+def bench(controllers: ApiServer, crew: SharedOperator) -> Bench:
+    return Bench(controllers, crew.unused.pop())
+
+
+@pytest.fixture
+def alone(controllers: ApiServer, namespace: str) -> Bench:
     return Bench(controllers, namespace)
 
 
 @pytest.fixture
-def operator(bench: Bench, tmp_path: Path) -> Iterator[OperatorProcess]:
-    with running_operator(bench.server, bench.namespace, tmp_path) as process:
+def operator(alone: Bench, tmp_path: Path) -> Iterator[OperatorProcess]:
+    with running_operator(alone.server, alone.namespace, tmp_path) as process:
         yield process
 
 
-def test_job_succeeds_within_its_budget_of_requests(bench: Bench, operator: OperatorProcess) -> None:
+def test_job_succeeds_within_its_budget_of_requests(alone: Bench, operator: OperatorProcess) -> None:
     before = operator.requests()
-    bench.apply("adult")
-    eventually(lambda: bench.names("jobs") == ["adult-tj-a1"])
-    assert "adult-tj-a1" in bench.names("configmaps")
-    bench.until("adult", "Starting", "JobCreated")
-    bench.pod_runs("adult-tj-a1")
-    running = bench.until("adult", "Running", "Training")
+    alone.apply("adult")
+    eventually(lambda: alone.names("jobs") == ["adult-tj-a1"])
+    assert "adult-tj-a1" in alone.names("configmaps")
+    alone.until("adult", "Starting", "JobCreated")
+    alone.pod_runs("adult-tj-a1")
+    running = alone.until("adult", "Running", "Training")
     assert running["attempt"] == 1
-    bench.pod_ends("adult-tj-a1", 0, RESULT)
-    done = bench.until("adult", "Succeeded", "Completed")
+    alone.pod_ends("adult-tj-a1", 0, RESULT)
+    done = alone.until("adult", "Succeeded", "Completed")
     assert done["mlflow"] == {
         "experimentID": "1",
         "runID": "0af1",
@@ -80,11 +96,11 @@ def test_job_succeeds_within_its_budget_of_requests(bench: Bench, operator: Oper
     writes = sum(v for (verb, _, _), v in spent.items() if verb not in {"get", "list"})
     assert reads <= 12, spent
     assert writes <= 8, spent
-    reasons = [e["reason"] for e in bench.items("events") if e["involvedObject"]["kind"] == "TrainingJob"]
+    reasons = [e["reason"] for e in alone.items("events") if e["involvedObject"]["kind"] == "TrainingJob"]
     assert sorted(reasons) == ["Completed", "JobCreated"]
 
 
-def test_pod_is_what_the_contract_promises(bench: Bench, operator: OperatorProcess) -> None:
+def test_pod_is_what_the_contract_promises(bench: Bench) -> None:
     job = bench.apply("contract")
     pod = eventually(lambda: bench.pod("contract-tj-a1"))
     assert pod is not None
@@ -103,7 +119,7 @@ def test_pod_is_what_the_contract_promises(bench: Bench, operator: OperatorProce
     }
 
 
-def test_bad_data_fails_once_and_for_good(bench: Bench, operator: OperatorProcess) -> None:
+def test_bad_data_fails_once_and_for_good(bench: Bench) -> None:
     bench.apply("bad")
     bench.pod_ends(
         "bad-tj-a1",
@@ -124,7 +140,7 @@ def test_bad_data_fails_once_and_for_good(bench: Bench, operator: OperatorProces
     assert bench.names("jobs") == ["bad-tj-a1"]
 
 
-def test_dependency_down_is_waited_for(bench: Bench, operator: OperatorProcess) -> None:
+def test_dependency_down_is_waited_for(bench: Bench) -> None:
     bench.apply("waiting")
     bench.pod_ends("waiting-tj-a1", 69, "MLflow does not answer")
     down = bench.until("waiting", "Starting", "DependencyDown")
@@ -134,7 +150,7 @@ def test_dependency_down_is_waited_for(bench: Bench, operator: OperatorProcess) 
     assert bench.until("waiting", "Succeeded")["restarts"] == 1
 
 
-def test_killed_pod_is_restarted(bench: Bench, operator: OperatorProcess) -> None:
+def test_killed_pod_is_restarted(bench: Bench) -> None:
     bench.apply("killed")
     bench.pod_runs("killed-tj-a1")
     bench.until("killed", "Running")
@@ -146,7 +162,7 @@ def test_killed_pod_is_restarted(bench: Bench, operator: OperatorProcess) -> Non
     assert bench.until("killed", "Running")["restarts"] == 1
 
 
-def test_suspend_and_resume(bench: Bench, operator: OperatorProcess) -> None:
+def test_suspend_and_resume(bench: Bench) -> None:
     bench.apply("pausing")
     bench.pod_runs("pausing-tj-a1")
     bench.until("pausing", "Running")
@@ -164,22 +180,22 @@ def test_suspend_and_resume(bench: Bench, operator: OperatorProcess) -> None:
     assert bench.status("pausing")["restarts"] == 0
 
 
-def test_operator_death_duplicates_nothing(bench: Bench, tmp_path: Path) -> None:
-    first = OperatorProcess.start(bench.server, bench.namespace, tmp_path / "first.log")
+def test_operator_death_duplicates_nothing(alone: Bench, tmp_path: Path) -> None:
+    first = OperatorProcess.start(alone.server, alone.namespace, tmp_path / "first.log")
     for number in range(5):
-        bench.apply(f"job-{number}")
-    eventually(lambda: len(bench.names("jobs")) >= 1)
+        alone.apply(f"job-{number}")
+    eventually(lambda: len(alone.names("jobs")) >= 1)
     first.kill()
-    with running_operator(bench.server, bench.namespace, tmp_path):
+    with running_operator(alone.server, alone.namespace, tmp_path):
         expected = [f"job-{number}-tj-a1" for number in range(5)]
-        eventually(lambda: bench.names("jobs") == expected)
-        eventually(lambda: len(bench.items("pods")) == 5)
+        eventually(lambda: alone.names("jobs") == expected)
+        eventually(lambda: len(alone.items("pods")) == 5)
         time.sleep(1.0)
-        assert bench.names("jobs") == expected
-        assert all(bench.status(f"job-{n}")["attempt"] == 1 for n in range(5))
+        assert alone.names("jobs") == expected
+        assert all(alone.status(f"job-{n}")["attempt"] == 1 for n in range(5))
 
 
-def test_deleted_object_takes_its_children_along(bench: Bench, operator: OperatorProcess) -> None:
+def test_deleted_object_takes_its_children_along(bench: Bench) -> None:
     bench.apply("short")
     eventually(lambda: bench.names("jobs") == ["short-tj-a1"])
     bench.server.request("DELETE", f"{TRAINING_JOBS.format(bench.namespace)}/short")
@@ -188,7 +204,7 @@ def test_deleted_object_takes_its_children_along(bench: Bench, operator: Operato
     eventually(lambda: "short-tj-a1" not in bench.names("configmaps"))
 
 
-def test_foreign_job_is_never_touched(bench: Bench, operator: OperatorProcess) -> None:
+def test_foreign_job_is_never_touched(bench: Bench) -> None:
     foreign = {
         "metadata": {"name": "taken-tj-a1"},
         "spec": {
@@ -212,20 +228,20 @@ def _with_conditions(job: Body) -> Body | None:
     return job if job.get("status", {}).get("conditions") else None
 
 
-def test_wrong_pod_is_an_invalid_spec(bench: Bench, operator: OperatorProcess) -> None:
+def test_wrong_pod_is_an_invalid_spec(bench: Bench) -> None:
     bench.apply("greedy", compute={"resources": {"requests": {"cpu": "4"}, "limits": {"cpu": "1"}}})
     status = bench.until("greedy", "Failed", "InvalidSpec")
     assert "cpu" in status["message"]
     assert bench.names("jobs") == []
 
 
-def test_finished_object_is_deleted_after_its_time(bench: Bench, operator: OperatorProcess) -> None:
+def test_finished_object_is_deleted_after_its_time(bench: Bench) -> None:
     bench.apply("brief", runPolicy={"ttlSecondsAfterFinished": 1})
     bench.pod_ends("brief-tj-a1", 0, RESULT)
     eventually(lambda: bench.gone("brief"))
 
 
-def test_quota_is_told_and_outlived(bench: Bench, operator: OperatorProcess) -> None:
+def test_quota_is_told_and_outlived(bench: Bench) -> None:
     path = f"/api/v1/namespaces/{bench.namespace}/resourcequotas"
     bench.server.request("POST", path, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
     eventually(lambda: bench.server.request("GET", f"{path}/none").get("status", {}).get("hard"))
@@ -234,10 +250,10 @@ def test_quota_is_told_and_outlived(bench: Bench, operator: OperatorProcess) -> 
     assert "quota" in status["message"]
 
 
-def test_operator_stops_when_told_and_says_how_it_is(bench: Bench, operator: OperatorProcess) -> None:
+def test_operator_stops_when_told_and_says_how_it_is(alone: Bench, operator: OperatorProcess) -> None:
     assert operator.fetch("/healthz")[0] == 200
-    bench.apply("measured")
-    eventually(lambda: bench.names("jobs") == ["measured-tj-a1"])
+    alone.apply("measured")
+    eventually(lambda: alone.names("jobs") == ["measured-tj-a1"])
     text = operator.fetch("/metrics")[1]
     assert 'trainyard_reconcile_seconds_count{kind="TrainingJob",outcome="ok"}' in text
     assert 'trainyard_jobs{cause="",state="Starting"} 1.0' in text
@@ -250,7 +266,7 @@ def test_operator_stops_when_told_and_says_how_it_is(bench: Bench, operator: Ope
         assert {"time", "level", "message"} <= set(json.loads(line))
 
 
-def test_coordinators_part_of_the_status_is_left_alone(bench: Bench, operator: OperatorProcess) -> None:
+def test_coordinators_part_of_the_status_is_left_alone(bench: Bench) -> None:
     bench.apply("shared")
     bench.pod_runs("shared-tj-a1")
     bench.until("shared", "Running")
@@ -268,7 +284,7 @@ def test_coordinators_part_of_the_status_is_left_alone(bench: Bench, operator: O
     assert bench.until("shared", "Succeeded")["progress"] == progress
 
 
-def test_labels_and_owner_of_a_job_are_repaired(bench: Bench, operator: OperatorProcess) -> None:
+def test_labels_and_owner_of_a_job_are_repaired(bench: Bench) -> None:
     uid = bench.apply("tampered")["metadata"]["uid"]
     bench.pod_runs("tampered-tj-a1")
     bench.until("tampered", "Running")
@@ -286,11 +302,11 @@ def test_labels_and_owner_of_a_job_are_repaired(bench: Bench, operator: Operator
     eventually(repaired)
 
 
-def test_a_burst_is_started_by_a_single_worker_each(bench: Bench, operator: OperatorProcess) -> None:
+def test_a_burst_is_started_by_a_single_worker_each(alone: Bench, operator: OperatorProcess) -> None:
     for number in range(20):
-        bench.apply(f"burst-{number}")
+        alone.apply(f"burst-{number}")
     expected = sorted(f"burst-{number}-tj-a1" for number in range(20))
-    eventually(lambda: bench.names("jobs") == expected)
+    eventually(lambda: alone.names("jobs") == expected)
     time.sleep(1.0)
     created = {
         k: v for k, v in operator.requests().items() if k[0] == "create" and k[1] in {"jobs", "configmaps"}
@@ -298,28 +314,28 @@ def test_a_burst_is_started_by_a_single_worker_each(bench: Bench, operator: Oper
     assert created == {("create", "jobs", "201"): 20, ("create", "configmaps", "201"): 20}
 
 
-def test_chart_grants_a_namespaced_operator_all_it_needs(bench: Bench, tmp_path: Path) -> None:
+def test_chart_grants_a_namespaced_operator_all_it_needs(alone: Bench, tmp_path: Path) -> None:
     release = "narrow-operator"
     install_rights(
-        bench.server, f"watchNamespaces={{{bench.namespace}}}", "fullnameOverride=" + release, release=release
+        alone.server, f"watchNamespaces={{{alone.namespace}}}", "fullnameOverride=" + release, release=release
     )
-    bearer = token(bench.server, SYSTEM, f"{release}-operator", audience=ISSUER)
+    bearer = token(alone.server, SYSTEM, f"{release}-operator", audience=ISSUER)
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(bench.server.kubeconfig_for(bearer))
+    kubeconfig.write_text(alone.server.kubeconfig_for(bearer))
     with running_operator(
-        bench.server, bench.namespace, tmp_path, {"KUBECONFIG": str(kubeconfig)}
+        alone.server, alone.namespace, tmp_path, {"KUBECONFIG": str(kubeconfig)}
     ) as operator:
-        bench.apply("narrow", runPolicy={"ttlSecondsAfterFinished": 1})
-        bench.pod_runs("narrow-tj-a1")
-        bench.until("narrow", "Running")
-        bench.pod_ends("narrow-tj-a1", 137)
-        bench.until("narrow", "Restarting")
-        bench.patch("narrow", {"spec": {"runPolicy": {"suspend": True}}})
-        bench.until("narrow", "Suspended")
-        bench.patch("narrow", {"spec": {"runPolicy": {"suspend": False}}})
-        eventually(lambda: bench.names("jobs") and bench.names("jobs")[-1] != "narrow-tj-a1")
-        bench.pod_ends(bench.names("jobs")[-1], 0, RESULT)
-        eventually(lambda: bench.gone("narrow"))
+        alone.apply("narrow", runPolicy={"ttlSecondsAfterFinished": 1})
+        alone.pod_runs("narrow-tj-a1")
+        alone.until("narrow", "Running")
+        alone.pod_ends("narrow-tj-a1", 137)
+        alone.until("narrow", "Restarting")
+        alone.patch("narrow", {"spec": {"runPolicy": {"suspend": True}}})
+        alone.until("narrow", "Suspended")
+        alone.patch("narrow", {"spec": {"runPolicy": {"suspend": False}}})
+        eventually(lambda: alone.names("jobs") and alone.names("jobs")[-1] != "narrow-tj-a1")
+        alone.pod_ends(alone.names("jobs")[-1], 0, RESULT)
+        eventually(lambda: alone.gone("narrow"))
         refused = {k: v for k, v in operator.requests().items() if k[2] in {"401", "403"}}
     # Only the uid of kube-system, which a namespaced install may not read and does without.
     assert set(refused) <= {("get", "namespaces", "403")}

@@ -110,6 +110,24 @@ def running_operator(
         process.child.stop()
 
 
+@dataclass
+class SharedOperator:
+    """An operator that outlives a test, and namespaces that it watches and nobody has used yet."""
+
+    process: OperatorProcess
+    unused: list[str]
+
+
+@contextmanager
+def shared_operator(
+    server: ApiServer, prefix: str, count: int, folder: Path, env: Mapping[str, str] | None = None
+) -> Iterator[SharedOperator]:
+    """An operator for so many tests that neither stop nor measure it."""
+    names = [server.create_namespace(f"{prefix}-{number}") for number in range(count)]
+    with running_operator(server, ",".join(names), folder, env) as process:
+        yield SharedOperator(process, names)
+
+
 class Bench:
     """TrainingJobs of one namespace, and kubelet's part in them."""
 

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from tests.support.apiserver import MERGE, ApiError
+from tests.support.apiserver import MERGE, ApiError, ApiServer
 from tests.support.operator_process import Bench, Body, eventually
 from tests.support.tracking import TrackingServer
 
@@ -17,8 +17,12 @@ MODEL = "income"
 class ServingBench(Bench):
     """TrainingJobs that end with a model in a real MLflow, and what serves it."""
 
-    tracking: TrackingServer
-    logged: tuple[str, str]
+    def __init__(
+        self, server: ApiServer, namespace: str, tracking: TrackingServer, logged: tuple[str, str]
+    ) -> None:
+        super().__init__(server, namespace)
+        self.tracking = tracking
+        self.logged = logged
 
     def train(self, name: str, value: float, *, digest: str = "1" * 64, **promotion: Any) -> None:
         """A TrainingJob that ends with a logged model and a value of the gate's metric."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -26,21 +26,6 @@ from trainyard.core.tags import version_tags
 
 KEY, OTHER = Key("TrainingJob", "team-a", "adult"), Key("ModelServer", "team-a", "income")
 MODEL = "team-a.income"
-
-
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    server = TrackingServer(tmp_path_factory.mktemp("mlflow"))
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def logged(tracking: TrackingServer) -> tuple[str, str]:
-    return tracking.log_model()
 
 
 def _register(logged: tuple[str, str], uid: str = "u1", model: str = MODEL, claim: str = "") -> Register:
