@@ -62,6 +62,22 @@ def compare(
 
 
 @app.command()
+def rerun(
+    run: Annotated[str, typer.Argument(help="A run's id.")],
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; default: the SQLite file in this folder.")
+    ] = None,
+    any_data: Annotated[
+        bool, typer.Option("--any-data", help="Train even if the data have changed since.")
+    ] = False,
+) -> None:
+    """Repeat a run from what it logged, and say whether the same came out."""
+    from trainyard.cli.rerun import rerun as rerun_command
+
+    raise typer.Exit(rerun_command(run, tracking_uri, any_data))
+
+
+@app.command()
 def serve(
     model: Annotated[
         str,

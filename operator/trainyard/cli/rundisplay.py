@@ -1,122 +1,86 @@
-"""What `trainyard run` shows: a bar while it trains, a table and the next commands when it is done."""
+"""What `trainyard run` says when it is done: how good the model is, where to look, how to use it."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
-from typing_extensions import override
 
 from trainyard.api.wire import Result
+from trainyard.cli.complain import say
+from trainyard.cli.train import Finished
 from trainyard.local import store
-from trainyard_trainer.data.prepare import Prepared
-from trainyard_trainer.fit.loop import Epoch
-from trainyard_trainer.observer import LogObserver, summary
-from trainyard_trainer.pipeline import Outcome
-from trainyard_trainer.resolve import Job
-
-_SHOWN = ("val_roc_auc", "val_accuracy", "val_rmse", "val_loss", "train_loss")
+from trainyard.local.progress import clock
+from trainyard.local.summary import MetricRow, metric_rows
 
 
-class PlainObserver(LogObserver):
-    """Lines, where there is no terminal."""
-
-    training_seconds = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    @override
-    def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
-        """A line, and the time."""
-        self.training_seconds += epoch.seconds
-        super().epoch(epoch, epochs, eta_seconds)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-class RichObserver:
-    """One line that moves."""
-
-    def __init__(self, console: Console) -> None:
-        self.training_seconds = 0.0
-        self._console = console
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[facts]}"),
-            console=console,
-            transient=True,
-        )
-        self._task = self._progress.add_task("starting", total=None, facts="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def stage(self, text: str) -> None:
-        """Name what goes on."""
-        self._progress.update(self._task, description=escape(text), facts="")
-
-    def data(self, prepared: Prepared) -> None:
-        """What was read stays on the screen."""
-        self._console.print(f"[bold]data[/]      {escape(summary(prepared))}", highlight=False)
-        for notice in prepared.notices:
-            self._console.print(f"[yellow]note[/]      {escape(notice)}", highlight=False)
-
-    def begin(self, epochs: int, done: int) -> None:
-        """The bar gets a length."""
-        if done:
-            self._console.print(f"[bold]resuming[/]  after epoch {done}, in the same run", highlight=False)
-        self._progress.update(self._task, description="training", total=epochs, completed=done)
-
-    def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
-        """Move the bar."""
-        self.training_seconds += epoch.seconds
-        metric = next(name for name in _SHOWN if name in epoch.metrics)
-        rate = epoch.rows / max(epoch.seconds, 1e-9)
-        facts = (
-            f"epoch {epoch.number}/{epochs}  {metric} {epoch.metrics[metric]:.4f}  "
-            f"{rate:,.0f} rows/s  {_clock(eta_seconds)} left"
-        )
-        self._progress.update(self._task, completed=epoch.number, facts=facts)
-
-
-def make_observer(console: Console) -> RichObserver | PlainObserver:
-    """A moving line on a terminal, plain lines elsewhere."""
-    return RichObserver(console) if console.is_terminal else PlainObserver()
-
-
-def show_success(console: Console, job: Job, outcome: Outcome, training: float, total: float) -> None:
+def show_success(console: Console, finished: Finished) -> None:
     """The metrics, and where to go from here."""
-    table = Table(box=None, header_style="bold", padding=(0, 3, 0, 0))
-    table.add_column("metric")
-    table.add_column("validation", justify="right")
-    table.add_column("test", justify="right")
-    names = dict.fromkeys(n.partition("_")[2] for n in outcome.metrics if n.startswith(("val_", "test_")))
-    for name in sorted(names, key=lambda n: (f"test_{n}" not in outcome.metrics, n)):
-        cells = [outcome.metrics.get(f"{part}_{name}") for part in ("val", "test")]
-        table.add_row(name, *("" if value is None else f"{value:.4f}" for value in cells))
+    outcome = finished.outcome
     console.print(
-        f"[green]✓[/] trained in {training:.1f} s ({total:.1f} s in all); "
+        f"[green]✓[/] trained in {clock(finished.training_seconds)} ({clock(finished.seconds)} in all); "
         f"epoch {outcome.best_epoch} of {outcome.epochs} is the best on validation",
         highlight=False,
     )
-    console.print(table)
-    uri = store.shown(job.identity.uri)
+    rows = metric_rows(outcome.metrics, outcome.evaluation or {})
+    console.print(_table(rows))
+    for line in _notes(rows, outcome.evaluation or {}):
+        console.print(f"[dim]{escape(line)}[/]", highlight=False)
+    _show_next(console, finished)
+
+
+def show_failure(result: Result) -> None:
+    """What happened, and what to do."""
+    if result.cause == "Stopped":
+        epochs = f" after epoch {result.epochs}" if result.epochs else ""
+        Console(stderr=True).print(f"stopped{epochs}; the same command goes on from there", highlight=False)
+        return
+    label = f"{result.cause.value}: " if result.cause else ""
+    say(result.message or "failed", result.remedy, label)
+
+
+def _table(rows: list[MetricRow]) -> Table:
+    """Only columns that have something in them."""
+    columns = {
+        "validation": [_number(row.validation) for row in rows],
+        "out of fold": [_number(row.oof) for row in rows],
+        "test": [_number(row.test) for row in rows],
+        "95 % interval": [_interval(row.interval) for row in rows],
+        "baseline": [_number(row.baseline) for row in rows],
+        "majority": [_number(row.majority) for row in rows],
+    }
+    shown = {heading: cells for heading, cells in columns.items() if any(cells)}
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("metric")
+    for heading in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for i, row in enumerate(rows):
+        table.add_row(escape(row.name), *(cells[i] for cells in shown.values()))
+    return table
+
+
+def _notes(rows: list[MetricRow], evaluation: dict[str, object]) -> list[str]:
+    """What the words of the table mean, and the warning that a newcomer would not think of."""
+    notes = []
+    if any(row.baseline is not None for row in rows):
+        notes.append("baseline: a linear model on the same rows; majority: always the commonest answer")
+    deciding = str(evaluation.get("metric") or "").partition("_")[2]
+    row = next((r for r in rows if r.name == deciding), None)
+    if (
+        row
+        and row.interval
+        and row.baseline is not None
+        and row.interval[0] <= row.baseline <= row.interval[1]
+    ):
+        notes.append(
+            f"the baseline's {row.name} lies in the model's interval: a simpler model may do as well"
+        )
+    return notes
+
+
+def _show_next(console: Console, finished: Finished) -> None:
+    outcome = finished.outcome
+    uri = store.shown(finished.job.identity.uri)
     console.print("\n[bold]look[/]")
     page = f"#/experiments/{outcome.experiment_id}/runs/{outcome.run_id}"
     if uri.startswith("http"):
@@ -124,30 +88,27 @@ def show_success(console: Console, job: Job, outcome: Outcome, training: float, 
     else:
         _command(console, f"mlflow ui --backend-store-uri {uri}")
         _command(console, f"http://127.0.0.1:5000/{page}")
+    option = store.option(uri)
+    _command(console, f"trainyard compare {finished.job.identity.experiment}{option}")
     console.print("[bold]use[/]")
-    _command(console, f'import mlflow; mlflow.set_tracking_uri("{uri}")')
-    _command(console, f'answers = mlflow.pyfunc.load_model("{outcome.model_uri}").predict(dataframe)')
+    argument = f', "{uri}"' if option else ""
+    _command(console, f'import trainyard; model = trainyard.load("{outcome.model_uri}"{argument})')
+    _command(console, "model.predict(dataframe); model.explain(dataframe)")
     console.print("[bold]serve[/]")
-    _command(console, f"trainyard serve {outcome.model_uri}{store.option(uri)}")
-
-
-def show_failure(result: Result) -> None:
-    """What happened, and what to do."""
-    console = Console(stderr=True)
-    if result.cause == "Stopped":
-        epochs = f" after epoch {result.epochs}" if result.epochs else ""
-        console.print(f"stopped{epochs}; the same command goes on from there", highlight=False)
-        return
-    label = f"{result.cause.value}: " if result.cause else ""
-    console.print(f"[red]✗[/] {label}{escape(result.message or 'failed')}", highlight=False, soft_wrap=True)
-    if result.remedy:
-        console.print(f"  what to do: {escape(result.remedy)}", highlight=False, soft_wrap=True)
+    _command(console, f"trainyard serve {outcome.model_uri}{option}")
 
 
 def _command(console: Console, text: str) -> None:
     console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if abs(value) >= 1000 else f"{value:.4f}"
+
+
+def _interval(bounds: tuple[float, float] | None) -> str:
+    if bounds is None:
+        return ""
+    return escape(f"[{_number(bounds[0])}, {_number(bounds[1])}]")

@@ -1,4 +1,4 @@
-"""Where `trainyard run` keeps checkpoints, so that what Ctrl-C stopped can be taken up again.
+"""Where a training on this machine keeps checkpoints, so that what Ctrl-C stopped can be taken up again.
 
 One folder for each combination of manifest, tracking store and working folder, below the user's cache.
 It outlives only a training that was stopped.
@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from trainyard.api.trainingjob import TrainingJob
-
 _UID = "uid"
 
 
@@ -35,9 +33,13 @@ class RunFolder:
         self.uid = (path / _UID).read_text()
 
     @classmethod
-    def open(cls, manifest: TrainingJob, uri: str) -> Self:
-        """The folder of this manifest; a temporary one while another process trains the same."""
-        identity = json.dumps([manifest.to_kubernetes(), uri, str(Path.cwd())], sort_keys=True)
+    def open(cls, *training: object) -> Self:
+        """The folder of this training; a temporary one while another process does the same.
+
+        Args:
+            training: What makes it this one and no other, as plain values: manifest, store, data.
+        """
+        identity = json.dumps([*training, str(Path.cwd())], sort_keys=True)
         name = hashlib.sha256(identity.encode()).hexdigest()[:16]
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainyard" / "runs"
         try:

@@ -11,17 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pydantic import ValidationError
+
+from trainyard.api.wire import Result
 from trainyard.local.store import existing_uri, shown
 from trainyard_trainer.errors import DataError, InvalidSpec, closest
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
-EVALUATION, SPEC = "evaluation.json", "spec.json"
+EVALUATION, RESULT = "evaluation.json", "trainyard.result"
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. `seconds` is None while it is running; `evaluation` when it was not evaluated."""
+    """One run. `seconds` is None while it is running; `evaluation` when it was not evaluated.
+
+    `metrics` are those of the chosen epoch, where MLflow shows the last one's.
+    """
 
     run_id: str
     name: str
@@ -32,11 +38,20 @@ class RunRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     evaluation: Mapping[str, Any] | None = None
+    model_sha256: str | None = None
 
     @property
     def short(self) -> str:
         """Enough of the id to find it by eye."""
         return self.run_id[:8]
+
+
+def _result(tags: Mapping[str, str]) -> Result:
+    """The run's last word; an empty one where it has said none yet."""
+    try:
+        return Result.model_validate_json(tags.get(RESULT, "{}"))
+    except ValidationError:
+        return Result()
 
 
 class RunStore:
@@ -78,7 +93,11 @@ class RunStore:
         with translated(self.uri), self._known(run_id):
             run = self._client.get_run(run_id)
             experiment = self._client.get_experiment(run.info.experiment_id).name
-        ended = run.info.end_time
+        ended, tags = run.info.end_time, dict(run.data.tags)
+        result = _result(tags)
+        evaluation = self.json(run_id, EVALUATION)
+        validation = (evaluation or {}).get("validation") or {}
+        best = {f"val_{name}": value for name, value in validation.items()} | result.metrics
         return RunRecord(
             run_id=run_id,
             name=str(run.info.run_name),
@@ -86,9 +105,10 @@ class RunStore:
             status=str(run.info.status),
             seconds=None if ended is None else (ended - run.info.start_time) / 1000,
             params=dict(run.data.params),
-            metrics=dict(run.data.metrics),
-            tags=dict(run.data.tags),
-            evaluation=self.json(run_id, EVALUATION),
+            metrics={**run.data.metrics, **best},
+            tags=tags,
+            evaluation=evaluation,
+            model_sha256=result.model_sha256,
         )
 
     def json(self, run_id: str, name: str) -> dict[str, Any] | None:

@@ -85,7 +85,8 @@ def test_a_run_ends_with_metrics_and_the_next_commands(mlflow_template: Path, tm
         "roc_auc",
         "mlflow ui --backend-store-uri sqlite:///mlflow.db",
         "http://127.0.0.1:5000/#/experiments/1/runs/",
-        'mlflow.pyfunc.load_model("models:/m-',
+        'model = trainyard.load("models:/m-',
+        "trainyard compare bc",
     ):
         assert expected in finished.stdout
     assert (tmp_path / "mlruns").is_dir()

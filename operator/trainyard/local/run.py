@@ -1,0 +1,194 @@
+"""`trainyard.run`: the pipeline of the pods from Python, on a manifest and, if wanted, a data frame."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from trainyard.api.base import InvalidManifest
+from trainyard.api.trainingjob import TrainingJob
+from trainyard.local import store
+from trainyard.local.attempt import local_attempt
+from trainyard.local.manifest import read_training_job
+from trainyard.local.repeat import IN_MEMORY
+from trainyard.local.result import Result
+from trainyard.local.rundir import RunFolder
+from trainyard_trainer import errors
+from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.threads import prepare_environment
+
+if TYPE_CHECKING:
+    from trainyard.api.wire import Result as LastWord
+    from trainyard.local.progress import LocalObserver
+    from trainyard_trainer.data.table import Table
+    from trainyard_trainer.pipeline import Outcome
+
+_HEAD = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "TrainingJob"}
+_CAUSES = (
+    errors.InvalidSpec,
+    errors.DataError,
+    errors.DependencyDown,
+    errors.Temporary,
+    errors.NotAllowed,
+    errors.Stopped,
+    errors.OutOfMemory,
+)
+
+
+def run(
+    spec: Mapping[str, Any] | TrainingJob | str | Path,
+    data: Any = None,
+    *,
+    tracking_uri: str | None = None,
+    progress: bool = True,
+    name: str = "notebook",
+) -> Result:
+    """Train, evaluate and log, exactly as `trainyard run FILE` and a pod do.
+
+    An interrupt saves a checkpoint and raises `Stopped`; the same call goes on from there.
+
+    Args:
+        spec: A manifest: a path, a TrainingJob, a dict of the whole, or a dict of its `spec` alone.
+        data: A data frame to train on in place of `data.source`; logged by its digest, not by its rows.
+        tracking_uri: MLflow; MLFLOW_TRACKING_URI or a SQLite file in this folder where silent.
+        progress: Show how it goes.
+        name: Name of the run, where `spec` is a manifest's spec alone.
+
+    Raises:
+        TrainyardError: It did not end well; see `trainyard.errors`.
+    """
+    prepare_environment()
+    manifest = _manifest(spec, name, data is not None)
+    uri = store.tracking_uri(tracking_uri)
+    loaded, digest = _loaded(data)
+    from trainyard.local.isolation import torch_settings_kept
+
+    with (
+        RunFolder.open("python", manifest.to_kubernetes(), uri, digest) as folder,
+        _observed(progress, manifest) as observer,
+        _stopped_by_interrupt() as stop,
+        torch_settings_kept(),
+    ):
+        result, outcome = _train(manifest, uri, folder, observer, stop, loaded)
+        folder.resumable = result.cause == "Stopped"
+        if result.exit_code:
+            raise _as_error(result)
+        return _result(outcome, uri, folder.path)
+
+
+def _manifest(spec: Mapping[str, Any] | TrainingJob | str | Path, name: str, in_memory: bool) -> TrainingJob:
+    try:
+        if isinstance(spec, str | Path):
+            found = read_training_job(Path(spec), [])
+        elif isinstance(spec, TrainingJob):
+            found = spec
+        else:
+            body = dict(spec)
+            whole = body if "spec" in body else {"metadata": {"name": name}, "spec": body}
+            if in_memory:
+                whole = {**whole, "spec": _with_source(dict(whole["spec"]))}
+            return TrainingJob.strict({**_HEAD, **whole})
+        if in_memory:
+            body = found.to_kubernetes(defaults=False)
+            found = TrainingJob.strict({**_HEAD, **body, "spec": _with_source(dict(body["spec"]))})
+        return found
+    except InvalidManifest as error:
+        raise errors.InvalidSpec(str(error), "correct the specification") from None
+
+
+def _with_source(spec: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "data": {**(spec.get("data") or {}), "source": {"uri": IN_MEMORY}}}
+
+
+def _loaded(data: Any) -> tuple[tuple[Table, list[str]] | None, str]:
+    """The table and notices, and the data's digest."""
+    if data is None:
+        return None, ""
+    from trainyard_trainer.data.frame import table_from_frame
+
+    from trainyard_trainer.data.identity import data_digest
+
+    table, notices = table_from_frame(data)
+    return (table, notices), data_digest(table)
+
+
+def _train(
+    manifest: TrainingJob,
+    uri: str,
+    folder: RunFolder,
+    observer: LocalObserver,
+    stop: StopRequest,
+    loaded: tuple[Table, list[str]] | None,
+) -> tuple[LastWord, Outcome]:
+    from trainyard_trainer.resolve import resolve
+    from trainyard_trainer.runner import run_job
+
+    job = resolve(local_attempt(manifest, uri, folder.uid), store.artifact_root(uri))
+    return run_job(job, folder.path, observer, stop, loaded)
+
+
+@contextlib.contextmanager
+def _observed(progress: bool, manifest: TrainingJob) -> Iterator[LocalObserver]:
+    from rich.console import Console
+
+    from trainyard.local.progress import Silent, make_observer
+
+    with make_observer(Console(), manifest.spec.training.metric) if progress else Silent() as observer:
+        yield observer
+
+
+@contextlib.contextmanager
+def _stopped_by_interrupt() -> Iterator[StopRequest]:
+    """In the main thread, the only one that may, an interrupt becomes a wish; a second one is meant."""
+    stop = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        print("stopping: saving a checkpoint (interrupt again to stop at once)", flush=True)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _as_error(result: LastWord) -> errors.JobError:
+    kind = next((c for c in _CAUSES if c.exit_code == result.exit_code), errors.Defect)
+    remedy = "call it again to go on from there" if kind is errors.Stopped else result.remedy
+    return kind(result.message or "failed", remedy or "")
+
+
+def _result(outcome: Outcome, uri: str, work: Path) -> Result:
+    """The package is moved out of the work folder, which goes away."""
+    folder = tempfile.TemporaryDirectory(prefix="trainyard-")
+    path = Path(folder.name) / "package"
+    shutil.move(work / "package", path)
+    return Result(
+        metrics=dict(outcome.metrics),
+        evaluation=outcome.evaluation or {},
+        run_id=outcome.run_id or "",
+        experiment_id=outcome.experiment_id or "",
+        tracking_uri=uri,
+        model_uri=outcome.model_uri or "",
+        model_sha256=outcome.model_sha256 or "",
+        data_digest=outcome.data_digest or "",
+        holdout_digest=outcome.holdout_digest or "",
+        rows=outcome.rows or 0,
+        epochs=outcome.epochs or 0,
+        best_epoch=outcome.best_epoch or 0,
+        path=path,
+        _folder=folder,
+    )
