@@ -1,4 +1,4 @@
-"""Rows on the device, and the batches of an epoch: gathered in blocks, so that a small step costs no gather."""
+"""Rows on the device, and the batches of an epoch: gathered in blocks, so that a small step needs none."""
 
 from __future__ import annotations
 

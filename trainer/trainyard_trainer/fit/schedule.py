@@ -48,11 +48,11 @@ class Schedule:
                 return self.base
 
     def _one_cycle(self, number: int, total: int) -> float:
-        """As torch's OneCycleLR with cosines (Smith and Topin 2018); its start takes the place of the base."""
+        """As torch's OneCycleLR with cosines (Smith and Topin 2018); its start stands for the base."""
         peak = self.settings.max_learning_rate
         start = peak / _START_DIVISOR
         top = self.settings.rise_fraction * total - 1
-        if 0.0 < top and number <= top:
+        if top > 0.0 and number <= top:
             return _cosine(start, peak, number / top)
         return _cosine(peak, start / _END_DIVISOR, (number - top) / max(1e-9, total - 1 - top))
 
