@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainyard.api.data import Data, Source, SplitBy
+from trainyard.api.data import Data, PartFile, Source, Split, SplitBy
 from trainyard.api.names import CLAIM_DIR
 from trainyard_trainer.data.settings import (
     ColumnSettings,
@@ -16,16 +16,18 @@ from trainyard_trainer.errors import InvalidSpec
 
 def unsupported_data(data: Data) -> list[str]:
     """Fields that ask for what this version does not do."""
-    columns, split = data.columns, data.split
+    columns, split, files = data.columns, data.split, data.split.files
+    parts = [part for part in (files and files.validation, files and files.test) if part]
     asked = {
         "data.text": data.text,
         "data.image": data.image,
         "data.preprocess": data.preprocess,
-        "data.columns.text": columns and columns.text,
-        "data.columns.weight": columns and columns.weight,
+        "data.columns.text (tabular families read no text; drop the column, or name it categorical)": columns
+        and columns.text,
         "data.source.labels": data.source and data.source.labels,
-        "data.split.by other than Hash": split.by is not SplitBy.HASH,
-        "data.split.folds": split.folds,
+        "data.split.files with labels": any(part.labels for part in parts),
+        "data.split.folds with by: Order (folds would train on what comes later)": split.folds
+        and split.by is SplitBy.ORDER,
     }
     return [field for field, value in asked.items() if value]
 
@@ -42,19 +44,41 @@ def data_settings(data: Data) -> DataSettings:
         raise InvalidSpec(
             f"data.source.format: {data.source.format.value} is not read for tables", "use CSV or Parquet"
         )
-    columns, split = data.columns, data.split
+    columns = data.columns
     return DataSettings(
         source=_source(data.source),
         task=data.task.value if data.task else None,
         target=data.target,
         targets=data.targets or (),
         positive_class=data.positive_class,
-        columns=ColumnSettings(columns.drop, columns.numeric, columns.categorical, columns.key)
-        if columns
-        else ColumnSettings(),
-        split=SplitSettings(split.validation, split.test, split.seed),
+        columns=ColumnSettings()
+        if columns is None
+        else ColumnSettings(columns.drop, columns.numeric, columns.categorical, columns.key, columns.weight),
+        split=_split(data.split, data.source),
         train_fraction=data.train_fraction,
     )
+
+
+def _split(split: Split, source: Source) -> SplitSettings:
+    files = split.files
+    return SplitSettings(
+        validation=split.validation,
+        test=split.test,
+        seed=split.seed,
+        by=split.by.value,
+        column=split.column,
+        validation_file=_file(source, files.validation) if files else None,
+        test_file=_file(source, files.test) if files else None,
+        folds=split.folds,
+        repeats=split.repeats,
+    )
+
+
+def _file(source: Source, part: PartFile | None) -> SourceSettings | None:
+    """A file of a part, which is read as the source is."""
+    if part is None:
+        return None
+    return _source(source.model_copy(update={"uri": part.uri, "sha256": part.sha256}))
 
 
 def _source(source: Source) -> SourceSettings:

@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
-from trainyard_trainer.data.read import read_csv, read_parquet
+from trainyard_trainer.data.read import read_parquet
+from trainyard_trainer.data.read_csv import read_csv
 from trainyard_trainer.data.settings import CSVSettings
 from trainyard_trainer.data.table import Numbers, Table, Texts
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from trainyard_trainer.data import memory
-from trainyard_trainer.data.prepare import Prepared, load, prepare
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import Prepared, prepare
 from trainyard_trainer.data.settings import ColumnSettings, DataSettings, SourceSettings, SplitSettings
 from trainyard_trainer.errors import DataError, DependencyDown, InvalidSpec, JobError
 
@@ -43,7 +44,11 @@ def test_roles_are_inferred_and_overridden(tmp_path: Path) -> None:
         ("zone", "numeric"),
         ("job", "categorical"),
     ]
-    assert data.notices == ("column 'id' is left out: 200 different texts (an identifier, or free text)",)
+    assert data.notices == (
+        "inferred: 'y' is predicted (the last column); classification (the target holds text); "
+        "'yes' counts as positive (the rarer class)",
+        "column 'id' is left out: 200 different texts (an identifier, or free text)",
+    )
     assert (data.schema.task, data.schema.targets, data.schema.classes) == (
         "Classification",
         ("y",),
@@ -125,7 +130,6 @@ BAD = [
         {**GOOD, "y": ["yes"] * ROWS}, {}, "'y' has one class only .'yes' in all 200", id="one-class"
     ),
     pytest.param({**GOOD, "y": [""] * ROWS}, {}, "target 'y' has no value in any row", id="empty-target"),
-    pytest.param({**GOOD, "age": [""] * ROWS}, {}, "column 'age' has no value in any row", id="empty-column"),
     pytest.param(odd("forty"), {}, "column 'age', row 4: 'forty' is not a number", id="text-in-numbers"),
     pytest.param(odd("inf"), {}, "column 'age', row 4: infinite value", id="infinite"),
     pytest.param(
@@ -165,7 +169,8 @@ def test_bad_data_are_told(
         (SourceSettings("/no/such/file.csv"), DataError, "/no/such/file.csv does not exist"),
         (SourceSettings("/"), DataError, "/ is a folder"),
         (SourceSettings("sample://breast-cancer"), InvalidSpec, "did you mean 'breast_cancer'"),
-        (SourceSettings("s3://bucket/x.csv"), InvalidSpec, "s3:// is not read by this version"),
+        (SourceSettings("ftp://host/x.csv"), InvalidSpec, "ftp:// is not read"),
+        (SourceSettings("s3://bucket"), DataError, "s3://bucket names no object"),
         (SourceSettings("http://127.0.0.1:1/x.csv"), JobError, "cannot be fetched"),
     ],
 )

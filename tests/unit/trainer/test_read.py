@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from trainyard_trainer.data.read import is_parquet, read_csv, read_parquet
+from trainyard_trainer.data.read import is_parquet, read_parquet
+from trainyard_trainer.data.read_csv import read_csv
 from trainyard_trainer.data.settings import CSVSettings
 from trainyard_trainer.data.table import Numbers, Table, Texts
 from trainyard_trainer.errors import DataError
@@ -87,7 +88,9 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         pytest.param("a,b\n", "data.csv has no rows", id="header-only"),
         pytest.param("a,b\n1,2\n1,2,3\n", "data.csv, line 3: 3 fields, expected 2", id="ragged"),
         pytest.param("a,a\n1,2\n", "two columns named 'a'", id="duplicate-name"),
-        pytest.param("a\nx\nKöln\n".encode("latin-1"), "byte 0xf6 is not utf-8", id="encoding"),
+        pytest.param(
+            "a\nx\nKöln\n".encode("latin-1"), "line 3: byte 0xf6 at offset 5 is not utf-8", id="encoding"
+        ),
     ],
 )
 def test_unreadable_files(tmp_path: Path, content: str | bytes, message: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_trainer.data.table import Numbers, Table, Values
+from trainyard_trainer.data.table import Table, Texts, Values
 
 Hashes = NDArray[np.uint64]
 _GAP = np.uint64(0x9E3779B97F4A7C15)
@@ -39,8 +39,10 @@ def seeded(hashes: Hashes, seed: int) -> Hashes:
 
 
 def data_digest(table: Table) -> str:
-    """SHA-256 over names, kinds and cells, in the order of rows."""
+    """SHA-256 over names, kinds and cells, in the order of rows, and which of them came from which file."""
     total = hashlib.sha256()
+    if table.origin is not None:
+        total.update(table.origin.tobytes())
     for name in sorted(table.columns):
         column = table.columns[name]
         total.update(f"{type(column).__name__}\0{name}\0{table.rows}\0".encode())
@@ -50,8 +52,9 @@ def data_digest(table: Table) -> str:
 
 
 def holdout_digest(table: Table, rows: NDArray[np.int64]) -> str:
-    """SHA-256 over the test rows and their labels, whatever order they came in."""
+    """SHA-256 over the test rows and their labels, whatever order or file they came in."""
     part = table.take(rows)
+    part = Table(part.columns, part.rows)
     return data_digest(part.take(np.argsort(row_hashes(part, part.columns), kind="stable")))
 
 
@@ -65,7 +68,7 @@ def _bits(values: NDArray[np.float64]) -> Hashes:
 
 
 def _cells(column: Values) -> Hashes:
-    if isinstance(column, Numbers):
+    if not isinstance(column, Texts):
         return _bits(column.values)
     by_word = np.array([*(_text(word) for word in column.words), _GAP], dtype=np.uint64)
     return by_word[column.codes]
@@ -79,7 +82,7 @@ def _text(word: str) -> np.uint64:
 
 
 def _canonical(column: Values) -> Iterable[bytes]:
-    if isinstance(column, Numbers):
+    if not isinstance(column, Texts):
         values = np.where(np.isnan(column.values), np.nan, column.values + 0.0)
         yield values.astype("<f8").tobytes()
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from trainyard_trainer.errors import DataError
@@ -30,13 +31,38 @@ def limit_bytes(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/pr
 def need_bytes(path: Path, parquet: bool) -> int:
     """A rough upper estimate: the cells as read, the table of float64, and the encoded tensors."""
     if not parquet:
-        compressed = 4.0 if path.suffix in (".gz", ".bz2", ".zst") else 1.0
-        return int(path.stat().st_size * _CSV_FACTOR * compressed)
+        return int(_plain_size(path) * _CSV_FACTOR)
     import pyarrow.parquet
 
-    metadata = pyarrow.parquet.read_metadata(path)
+    try:
+        metadata = pyarrow.parquet.read_metadata(path)
+    except pyarrow.ArrowException:
+        return 0  # broken, as the reader will say
     stored = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     return int(max(stored, metadata.num_rows * metadata.num_columns * 8) * _PARQUET_FACTOR)
+
+
+def need_of_sample(size: int) -> int:
+    """Of a generated table of so many bytes."""
+    return int(size * _PARQUET_FACTOR)
+
+
+def least_need(size: int) -> int:
+    """What a file of so many bytes needs at least, whatever its format."""
+    return int(size * _PARQUET_FACTOR)
+
+
+def _plain_size(path: Path) -> int:
+    """Size of what a gzip file holds, which its last four bytes say modulo 2^32; else of the file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b" or size < 18:
+            return size
+        file.seek(-4, os.SEEK_END)
+        said = int.from_bytes(file.read(4), "little")
+    while said < size:
+        said += 1 << 32
+    return said
 
 
 def check(need: int, limit: int, what: str) -> str:

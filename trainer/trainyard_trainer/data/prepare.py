@@ -1,52 +1,51 @@
-"""The data stage: source -> table -> roles -> split -> encoded arrays, with the data's identity."""
+"""The data stage: table -> roles -> split -> encoded arrays, with the data's identity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_model.embedding import MISSING
 from trainyard_model.preprocess import Preprocessor
 from trainyard_model.schema import Schema
-from trainyard_trainer.data import memory, samples
+from trainyard_trainer.data.encode import Part, fit_encoder
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
-from trainyard_trainer.data.read import is_parquet, read_parquet
-from trainyard_trainer.data.read_csv import read_csv
-from trainyard_trainer.data.roles import check_names, infer
+from trainyard_trainer.data.leakage import leaks
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.partition import Marks, deal_folds, divide, group_hashes, partition
+from trainyard_trainer.data.roles import Roles, check_names, default_target, infer, weights
 from trainyard_trainer.data.settings import DataSettings
-from trainyard_trainer.data.source import fetch
-from trainyard_trainer.data.split import Parts, Rows, fraction, split
-from trainyard_trainer.data.table import Numbers, Table, Texts
-from trainyard_trainer.data.target import Target, read_target
-from trainyard_trainer.errors import DataError, InvalidSpec
+from trainyard_trainer.data.split import Parts, fraction
+from trainyard_trainer.data.table import Numbers, Rows, Table
+from trainyard_trainer.data.target import Target, read_target, with_target
+from trainyard_trainer.errors import DataError, closest
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Encoded rows, as a network takes them.
-
-    Attributes:
-        inputs: Numbers float32 (rows, numeric columns) and codes int64 (rows, categorical columns).
-        target: Classes int64 (rows,), or standardised values float32 (rows, targets).
-        weight: Weight of each row float32 (rows,), or None where all weigh the same.
-    """
-
-    inputs: tuple[NDArray[Any], ...]
-    target: NDArray[Any]
-    weight: NDArray[np.float32] | None = None
-
-    def __len__(self) -> int:
-        return len(self.target)
+__all__ = ["Fold", "Part", "Prepared", "Understood", "divided", "folds", "load", "prepare", "understand"]
+_REPEAT = 0x51ED2701  # between the seeds of repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that the later stages take from the data."""
+    """Everything that the later stages take from the data.
+
+    Attributes:
+        preprocessor: Fitted on the training rows; also holds the schema.
+        train: Rows to learn from.
+        validation: Rows that choose the epoch and the threshold.
+        table: All rows that have a target, as read.
+        target: Their target.
+        rows: Numbers of the rows of each part.
+        target_means: Of the training rows, one for each target; empty for classes.
+        target_scales: Likewise.
+        data_digest: Identity of the data.
+        holdout_digest: Identity of the test rows; empty in a fold, which is judged on no hold-out.
+        notices: What was inferred, left out or looks wrong, in words.
+        leakage: Those notices that speak of leakage.
+        weights: Weight of each row of the table, or None.
+    """
 
     preprocessor: Preprocessor
     train: Part
@@ -59,6 +58,8 @@ class Prepared:
     data_digest: str
     holdout_digest: str
     notices: tuple[str, ...]
+    leakage: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -67,25 +68,76 @@ class Prepared:
 
     def raw(self, rows: Rows) -> dict[str, NDArray[Any]]:
         """Feature columns of some rows as a user would pass them."""
-        return self.table.take(rows).cells([c.name for c in self.schema.columns])
+        names = [c.name for c in self.schema.columns]
+        return (
+            Table({name: self.table.columns[name] for name in names}, self.table.rows).take(rows).cells(names)
+        )
 
 
-def load(
-    settings: DataSettings, folder: Path, say: Callable[[str], None] = lambda text: None
-) -> tuple[Table, list[str]]:
-    """Read the source into memory, if it will fit; what it needs is said before it is read."""
-    source = settings.source
-    if source.uri.startswith("sample://"):
-        if source.sha256 is not None:
-            raise InvalidSpec("data.source.sha256 does not apply to sample://", "remove data.source.sha256")
-        return samples.parse(source.uri).make()
-    path = fetch(source, folder)
-    try:
-        parquet = is_parquet(path, source.format)
-        say(memory.check(memory.need_bytes(path, parquet), memory.limit_bytes(), source.uri))
-        return read_parquet(path) if parquet else read_csv(path, source.csv)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", "check the file's permissions") from error
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One fold of one repeat, both from 0; `data.rows.test` are the fold's rows, which only judge."""
+
+    repeat: int
+    fold: int
+    data: Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A table whose columns have their roles, before any row has its part.
+
+    Attributes:
+        raw: Rows that have a target, as read.
+        typed: The same, each column in the kind of its role.
+        target: What is predicted.
+        roles: What each column is for.
+        marks: What a split can go by.
+        weights: Weight of each row, or None.
+        digest: Identity of the data.
+        notices: What was inferred or left out.
+    """
+
+    raw: Table
+    typed: Table
+    target: Target
+    roles: Roles
+    marks: Marks
+    weights: NDArray[np.float64] | None
+    digest: str
+    notices: tuple[str, ...]
+
+
+def understand(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Understood:
+    """Targets, roles and identities of a loaded table.
+
+    Raises:
+        DataError: The data cannot be trained on; the message names column or row.
+    """
+    check_names(table, settings)
+    names, inferred = settings.targets or ((settings.target,) if settings.target else ()), []
+    if not names:
+        names = (default_target(table, settings),)
+        inferred.append(f"'{names[0]}' is predicted (the last column)")
+    digest = data_digest(table)
+    table, said = with_target(table, names)
+    target = read_target(table, names, settings)
+    typed, roles = infer(table, names, settings)
+    weight = weights(table, settings.columns.weight)
+    hashes = row_hashes(table, roles.identity)
+    groups, grouped = group_hashes(table, settings.split, hashes)
+    if inferred := [*inferred, *target.inferred]:
+        inferred = [f"inferred: {'; '.join(inferred)}"]
+    return Understood(
+        table,
+        typed,
+        target,
+        roles,
+        Marks(hashes, target.labels, groups),
+        weight.values if isinstance(weight, Numbers) else None,
+        digest,
+        (*notices, *inferred, *said, *roles.notices, *grouped),
+    )
 
 
 def prepare(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Prepared:
@@ -94,112 +146,113 @@ def prepare(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -
     Raises:
         DataError: The data cannot be trained on; the message names column or row.
     """
-    check_names(table, settings)
-    names = settings.targets or (settings.target or list(table.columns)[-1],)
-    digest = data_digest(table)
-    table, said = _with_target(table, names)
-    target = read_target({name: table.columns[name] for name in names}, settings)
-    typed, roles = infer(table, names, settings)
-    hashes = row_hashes(table, roles.identity)
-    labels = target.values if target.task == "Classification" else np.zeros(table.rows, dtype=np.int64)
-    parts = split(hashes, labels.astype(np.int64), settings.split)
-    kept = fraction(hashes, parts.train, settings.train_fraction, settings.split.seed)
-    parts = Parts(kept, parts.validation, parts.test)
-    _check_parts(target, parts, settings)
-    schema = Schema(target.task, names, roles.features, target.classes)
-    preprocessor = _fit(typed, schema, parts.train)
-    means, scales = _target_scales(target, parts.train)
+    return divided(understand(table, settings, notices), settings)
+
+
+def divided(data: Understood, settings: DataSettings) -> Prepared:
+    """Split and encoding.
+
+    Raises:
+        DataError: A part or a class would be empty.
+    """
+    parts, said = partition(data.raw, data.marks, settings.split)
+    parts = _fraction(data, parts, settings)
+    _check_parts(data, parts, settings)
+    found = leaks(data.typed, data.roles, data.target, data.marks, parts, settings)
+    holdout = holdout_digest(data.raw, parts.test)
+    return _build(data, parts, holdout, (*said, *found), tuple(found))
+
+
+def folds(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Iterator[Fold]:
+    """Every fold of every repeat, made when it is asked for.
+
+    The test share is set aside first, as without folds; the rest is dealt to the folds. Of the rows outside a
+    fold, split.validation choose the epoch and the others train; each fold has a preprocessor of its own.
+
+    Raises:
+        DataError: As `prepare`; or there are fewer rows or groups than folds.
+    """
+    data, split = understand(table, settings, notices), settings.split
+    count = split.folds or 0
+    parts, _ = partition(data.raw, data.marks, split)
+    pool = np.sort(np.concatenate([parts.train, parts.validation]))
+    for repeat in range(split.repeats):
+        seed = split.seed + _REPEAT * (repeat + 1)
+        number = deal_folds(data.marks, pool, count, seed)
+        for fold in range(count):
+            rest, judged = pool[number != fold], pool[number == fold]
+            train, validation = divide(data.marks, rest, split.validation, seed + fold + 1)
+            parts = _fraction(data, Parts(train, validation, judged), settings)
+            _check_parts(data, parts, settings, f"of fold {fold + 1} ")
+            yield Fold(repeat, fold, _build(data, parts, ""))
+
+
+def _fraction(data: Understood, parts: Parts, settings: DataSettings) -> Parts:
+    kept = fraction(data.marks.hashes, parts.train, settings.train_fraction, settings.split.seed)
+    return Parts(kept, parts.validation, parts.test)
+
+
+def _build(
+    data: Understood, parts: Parts, holdout: str, said: Sequence[str] = (), leakage: tuple[str, ...] = ()
+) -> Prepared:
+    schema = Schema(data.target.task, data.target.names, data.roles.features, data.target.classes)
+    encoder, left_out = fit_encoder(data.typed, schema, data.target, parts.train)
     return Prepared(
-        preprocessor,
-        _encode(typed, preprocessor, target, parts.train, means, scales),
-        _encode(typed, preprocessor, target, parts.validation, means, scales),
-        table,
-        target,
+        encoder.preprocessor,
+        encoder.encode(data.typed, data.target, data.weights, parts.train),
+        encoder.encode(data.typed, data.target, data.weights, parts.validation),
+        data.raw,
+        data.target,
         parts,
-        means,
-        scales,
-        digest,
-        holdout_digest(table, parts.test),
-        (*notices, *said, *roles.notices),
+        encoder.target_means,
+        encoder.target_scales,
+        data.digest,
+        holdout,
+        (*data.notices, *left_out, *said),
+        leakage,
+        data.weights,
     )
 
 
-def _with_target(table: Table, names: Sequence[str]) -> tuple[Table, list[str]]:
-    """Only rows that have a target can teach or judge."""
-    said = []
-    for name in names:
-        missing = table.columns[name].missing
-        if missing.all():
-            raise DataError(f"target '{name}' has no value in any row", "check data.target and the data")
-        if missing.any():
-            said.append(f"{int(missing.sum())} rows have no '{name}' and are left out")
-            table = table.take(np.flatnonzero(~missing))
-    return table, said
-
-
-def _check_parts(target: Target, parts: Parts, settings: DataSettings) -> None:
-    asked = {"train": 1.0, "validation": settings.split.validation, "test": settings.split.test}
-    for part, share in asked.items():
-        count = len(getattr(parts, part))
-        if share > 0.0 and count < (2 if part == "train" else 1):
+def _check_parts(data: Understood, parts: Parts, settings: DataSettings, where: str = "") -> None:
+    """No part that was asked for is empty, and every label can be learned."""
+    shares = {"train": 1.0, "validation": settings.split.validation, "test": settings.split.test}
+    if where:
+        shares["test"] = 1.0
+    for part, share in shares.items():
+        rows = getattr(parts, part)
+        if share > 0.0 and len(rows) < (2 if part == "train" else 1):
             raise DataError(
-                f"the {part} part has {count} rows of {len(target.values)}",
-                "use more rows or larger shares in data.split",
+                f"the {part} part {where}has {len(rows)} rows of {data.raw.rows}",
+                "use more rows or other shares in data.split",
             )
-    if target.task == "Classification":
-        counts = np.bincount(target.values[parts.train].astype(np.int64), minlength=len(target.classes))
-        if (counts == 0).any():
-            label = target.classes[int(counts.argmin())]
+        if data.weights is not None and len(rows) and not data.weights[rows].any():
             raise DataError(
-                f"class {label!r} of target '{target.names[0]}' has no row in the training part",
-                "remove the class, add rows of it, or use smaller shares in data.split",
+                f"the {part} part {where}has no row of a weight above 0", "correct data.columns.weight"
             )
+    if data.target.classes:
+        _check_labels(data, parts, settings, where)
 
 
-def _fit(table: Table, schema: Schema, rows: Rows) -> Preprocessor:
-    """Means, scales and vocabularies from the training rows."""
-    means, scales, vocabularies = [], [], []
-    for column in schema.columns:
-        values = table.columns[column.name]
-        if isinstance(values, Numbers):
-            present = values.values[rows]
-            present = present[~np.isnan(present)]
-            spread = float(present.std()) if len(present) else 0.0
-            means.append(float(present.mean()) if len(present) else 0.0)
-            scales.append(spread if spread > 1e-12 * max(1.0, abs(means[-1])) else 1.0)
-        else:
-            vocabularies.append(tuple(sorted(values.words[code] for code in values.take(rows).used())))
-    return Preprocessor(schema, tuple(means), tuple(scales), tuple(vocabularies))
-
-
-def _target_scales(target: Target, rows: Rows) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if target.task == "Classification":
-        return (), ()
-    values = target.values[rows]
-    return tuple(values.mean(0).tolist()), tuple(scale or 1.0 for scale in values.std(0).tolist())
-
-
-def _encode(
-    table: Table,
-    preprocessor: Preprocessor,
-    target: Target,
-    rows: Rows,
-    means: Sequence[float],
-    scales: Sequence[float],
-) -> Part:
-    """What `Preprocessor.encode` would give, by column instead of by cell."""
-    schema = preprocessor.schema
-    numeric = np.empty((len(rows), len(schema.numeric)), dtype=np.float32)
-    codes = np.empty((len(rows), len(schema.categorical)), dtype=np.int64)
-    for i, column in enumerate(schema.numeric):
-        values = table.columns[column.name]
-        assert isinstance(values, Numbers)  # noqa: S101 - `infer` made it so
-        numeric[:, i] = preprocessor.numbers(i, values.values[rows])
-    for i, column in enumerate(schema.categorical):
-        texts = table.columns[column.name]
-        assert isinstance(texts, Texts)  # noqa: S101
-        by_word = np.append(preprocessor.codes(i, list(texts.words)), MISSING)
-        codes[:, i] = by_word[texts.codes[rows]]
-    if target.task == "Classification":
-        return Part((numeric, codes), target.values[rows].astype(np.int64))
-    return Part((numeric, codes), ((target.values[rows] - means) / scales).astype(np.float32))
+def _check_labels(data: Understood, parts: Parts, settings: DataSettings, where: str) -> None:
+    classes, labels = data.target.classes, data.target.labels
+    learned = np.bincount(labels[parts.train], minlength=len(classes)) > 0
+    if learned.all():
+        return
+    missing = int(learned.argmin())
+    label, others = classes[missing], [str(c) for c, known in zip(classes, learned, strict=True) if known]
+    seen = "nowhere else"
+    for part in ("validation", "test"):
+        rows = getattr(parts, part)
+        at = rows[labels[rows] == missing]
+        if len(at):
+            seen = f"in the {part} part {where}({data.raw.place(int(at[0]))})"
+    hint = closest(str(label), others) if settings.split.by in ("Files", "Column") else ""
+    remedy = "remove the label's rows, add training rows of it, or use another data.split.seed"
+    if settings.train_fraction < 1.0:
+        remedy = f"raise data.trainFraction, or {remedy}"
+    raise DataError(
+        f"target '{data.target.names[0]}': label {label!r} is {seen} but in no training row"
+        + (f"; {hint}" if hint.startswith("did") else ""),
+        remedy,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+SplitBy = Literal["Hash", "Order", "Group", "Column", "Files"]
+
 
 @dataclass(frozen=True, slots=True)
 class CSVSettings:
@@ -35,15 +37,34 @@ class ColumnSettings:
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    weight: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """Shares of the rows, by hash."""
+    """Which rows train, validate and test.
+
+    Attributes:
+        validation: Share of rows that choose the epoch.
+        test: Share of rows that are looked at once.
+        seed: Another seed gives another split.
+        by: What decides the part of a row.
+        column: Names the group, the part, or (by order) the moment of a row.
+        validation_file: Rows of a part that come as a file of their own.
+        test_file: Likewise.
+        folds: Cross-validate with so many folds beside the split.
+        repeats: So many times, each with other folds.
+    """
 
     validation: float = 0.1
     test: float = 0.1
     seed: int = 0
+    by: SplitBy = "Hash"
+    column: str | None = None
+    validation_file: SourceSettings | None = None
+    test_file: SourceSettings | None = None
+    folds: int | None = None
+    repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True)

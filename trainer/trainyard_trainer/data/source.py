@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from trainyard_trainer.data import remote
 from trainyard_trainer.data.settings import SourceSettings
-from trainyard_trainer.errors import DataError, DependencyDown, InvalidSpec, NotAllowed
+from trainyard_trainer.errors import DataError, DependencyDown, InvalidSpec
 
 RETRY_SECONDS = 15.0
 _CHUNK = 1 << 20
 
 
-def fetch(source: SourceSettings, folder: Path) -> Path:
+def fetch(source: SourceSettings, folder: Path, admit: Callable[[int, str], None]) -> Path:
     """A local path to the source's bytes, checked against the pin.
 
     Args:
-        source: A path, or a file://, http:// or https:// URI.
+        source: A path, or a file://, http://, https:// or s3:// URI.
         folder: Where a download may be put.
+        admit: Told the size of a download before it begins; may refuse it.
 
     Raises:
         DataError: No such file, or other bytes than pinned.
         DependencyDown: The host cannot be reached.
         NotAllowed: The host refuses.
-        InvalidSpec: A kind of URI that this version does not read.
+        InvalidSpec: A kind of URI that is not read.
     """
     parts = urlsplit(source.uri)
-    if parts.scheme in ("http", "https"):
-        path = _download(source.uri, folder)
+    if parts.scheme in remote.OPEN:
+        path = _download(source.uri, folder, admit)
     elif parts.scheme in ("", "file") or len(parts.scheme) == 1:
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(source.uri)
         if not path.is_file():
@@ -39,16 +42,20 @@ def fetch(source: SourceSettings, folder: Path) -> Path:
             )
     else:
         raise InvalidSpec(
-            f"data.source.uri: {parts.scheme}:// is not read by this version",
-            "use a path, file://, http://, https:// or sample://",
+            f"data.source.uri: {parts.scheme}:// is not read",
+            "use a path, file://, http://, https://, s3:// or sample://",
         )
-    _check_pin(path, source)
+    if source.sha256 is not None:
+        _check_pin(path, source)
     return path
 
 
-def _check_pin(path: Path, source: SourceSettings) -> None:
-    if source.sha256 is None:
-        return
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, as a pin has it.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     total = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -56,38 +63,31 @@ def _check_pin(path: Path, source: SourceSettings) -> None:
                 total.update(chunk)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "check the file's permissions") from error
-    if total.hexdigest() != source.sha256:
+    return total.hexdigest()
+
+
+def _check_pin(path: Path, source: SourceSettings) -> None:
+    if (found := content_hash(path)) != source.sha256:
         raise DataError(
-            f"{source.uri} is not the pinned file: its SHA-256 is {total.hexdigest()}, "
-            f"data.source.sha256 says {source.sha256}",
-            "restore the file, or pin the new content if it is meant",
+            f"{source.uri} is not the pinned file: its SHA-256 is {found}, the pin says {source.sha256}",
+            "restore the file, or pin the new content (sha256) if it is meant",
         )
 
 
-def _download(uri: str, folder: Path) -> Path:
+def _download(uri: str, folder: Path, admit: Callable[[int, str], None]) -> Path:
     """Fetch with retries for about RETRY_SECONDS; refusals are final at once."""
-    import requests
-
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (Path(urlsplit(uri).path).name or "data")
-    deadline, pause, reason = time.monotonic() + RETRY_SECONDS, 0.5, ""
+    path = folder / (Path(unquote(urlsplit(uri).path)).name or "data")
+    deadline, pause = time.monotonic() + RETRY_SECONDS, 0.5
     while True:
         try:
-            with requests.get(uri, stream=True, timeout=10) as reply:
-                if reply.status_code in (401, 403):
-                    raise NotAllowed(
-                        f"{uri} answers {reply.status_code} {reply.reason}", "check the credentials"
-                    )
-                if 400 <= reply.status_code < 500 and reply.status_code not in (408, 429):
-                    raise DataError(
-                        f"{uri} answers {reply.status_code} {reply.reason}", "check data.source.uri"
-                    )
-                reply.raise_for_status()
-                with path.open("wb") as file:
-                    for chunk in reply.iter_content(_CHUNK):
-                        file.write(chunk)
-                return path
-        except requests.RequestException as error:
+            with remote.OPEN[urlsplit(uri).scheme](uri) as (size, chunks), path.open("wb") as file:
+                if size is not None:
+                    admit(size, uri)
+                for chunk in chunks:
+                    file.write(chunk)
+            return path
+        except remote.Hiccup as error:
             reason = str(error)
         if time.monotonic() + pause > deadline:
             break

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from trainyard_trainer.data.identity import Hashes, seeded
 from trainyard_trainer.data.settings import SplitSettings
+from trainyard_trainer.data.table import Rows
 
 RANKED_BELOW = 10_000
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,23 @@
 """The table in memory: numbers as float64 with NaN for gaps, texts as codes into their distinct words.
 
-Columns of both kinds hash, digest, encode and split without a Python loop over rows, and a table of the same
+Columns of every kind hash, digest, encode and split without a Python loop over rows, and a table of the same
 content is the same whatever file it came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainyard_model.values import number_text
+
+Rows = NDArray[np.int64]
+EXACT = 2.0**53
+"""Whole numbers from here on are not all float64: columns of them stay texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Numbers:
 
     values: NDArray[np.float64]
 
-    def take(self, rows: NDArray[np.int64]) -> Numbers:
+    def take(self, rows: Rows) -> Numbers:
         """Some rows, in the order given."""
         return Numbers(self.values[rows])
 
@@ -39,17 +43,46 @@ class Numbers:
 
     def cells(self) -> NDArray[Any]:
         """The values as a user would pass them: whole numbers as integers where there are no gaps."""
-        if self.integral and not self.missing.any() and (np.abs(self.values) < 2**53).all():
+        if self.integral and not self.missing.any() and (np.abs(self.values) < EXACT).all():
             return self.values.astype(np.int64)
         return self.values
 
     def as_texts(self) -> Texts:
         """The same cells as categories."""
-        present = ~self.missing
-        distinct, inverse = np.unique(self.values[present], return_inverse=True)
-        codes = np.full(len(self.values), -1, dtype=np.int32)
-        codes[present] = inverse.astype(np.int32)
-        return Texts(tuple(number_text(float(v)) for v in distinct), codes)
+        return _words_of(self.values, lambda distinct: [number_text(float(v)) for v in distinct])
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A column of dates: seconds since 1970 (UTC), NaN for a gap."""
+
+    values: NDArray[np.float64]
+
+    def take(self, rows: Rows) -> Times:
+        """Some rows, in the order given."""
+        return Times(self.values[rows])
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Where there is a gap."""
+        return np.isnan(self.values)
+
+    def cells(self) -> NDArray[Any]:
+        """The values as a user would pass them."""
+        return self.as_texts().cells()
+
+    def as_texts(self) -> Texts:
+        """As ISO 8601 writes them: days alone where every time is midnight."""
+        present = self.values[~self.missing]
+        unit: Literal["D", "s", "us"] = "D" if (present % 86_400 == 0).all() else "s"
+        if not (present % 1 == 0).all():
+            unit = "us"
+
+        def written(distinct: NDArray[np.float64]) -> list[str]:
+            moments: NDArray[np.datetime64] = np.round(distinct * 1e6).astype("datetime64[us]")
+            return [str(text).replace("T", " ") for text in np.datetime_as_string(moments, unit=unit)]
+
+        return _words_of(self.values, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +92,7 @@ class Texts:
     words: tuple[str, ...]
     codes: NDArray[np.int32]
 
-    def take(self, rows: NDArray[np.int64]) -> Texts:
+    def take(self, rows: Rows) -> Texts:
         """Some rows, in the order given."""
         return Texts(self.words, self.codes[rows])
 
@@ -74,23 +107,95 @@ class Texts:
 
     def used(self) -> list[int]:
         """Codes that occur."""
-        return [int(code) for code in np.unique(self.codes) if code >= 0]
+        counts = np.bincount(self.codes + 1, minlength=len(self.words) + 1)[1:]
+        return [int(code) for code in np.flatnonzero(counts)]
+
+    def as_texts(self) -> Texts:
+        """Itself."""
+        return self
 
 
-Values = Numbers | Texts
+Values = Numbers | Times | Texts
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of equal length, by name."""
+    """Columns of equal length, by name.
+
+    Attributes:
+        columns: Names and cells.
+        rows: How many.
+        files: Names of the files that the rows came from; the first is the source.
+        origin: For each row the number of its file; None where there is one file.
+        numbers: For each row its number in its file, from 0; None where no row was left out.
+    """
 
     columns: Mapping[str, Values]
     rows: int
+    files: tuple[str, ...] = ()
+    origin: NDArray[np.int8] | None = None
+    numbers: Rows | None = None
 
-    def take(self, rows: NDArray[np.int64]) -> Table:
+    def take(self, rows: Rows) -> Table:
         """Some rows, in the order given."""
-        return Table({name: column.take(rows) for name, column in self.columns.items()}, len(rows))
+        return Table(
+            {name: column.take(rows) for name, column in self.columns.items()},
+            len(rows),
+            self.files,
+            None if self.origin is None else self.origin[rows],
+            rows if self.numbers is None else self.numbers[rows],
+        )
+
+    def with_columns(self, columns: Mapping[str, Values]) -> Table:
+        """The same rows with other columns."""
+        return Table(columns, self.rows, self.files, self.origin, self.numbers)
 
     def cells(self, names: list[str]) -> dict[str, NDArray[Any]]:
         """Columns as a user would pass them."""
         return {name: self.columns[name].cells() for name in names}
+
+    def place(self, row: int) -> str:
+        """Where a row is found in its file, in words; the first row after the header is row 1."""
+        number = row if self.numbers is None else int(self.numbers[row])
+        if self.origin is None:
+            return f"row {number + 1}"
+        return f"row {number + 1} of {self.files[int(self.origin[row])]}"
+
+
+def joined(tables: Sequence[Table], files: Sequence[str]) -> Table:
+    """The rows of several files in one table; all of them have the columns of the first.
+
+    A column that is of different kinds in different files is one of words.
+    """
+    columns = {name: _joined_column([table.columns[name] for table in tables]) for name in tables[0].columns}
+    counts = [table.rows for table in tables]
+    origin = np.repeat(np.arange(len(tables), dtype=np.int8), counts)
+    numbers = np.concatenate([np.arange(count, dtype=np.int64) for count in counts])
+    return Table(columns, sum(counts), tuple(files), origin, numbers)
+
+
+def unified(words: Iterable[Sequence[str]], codes: Iterable[NDArray[np.int32]]) -> Texts:
+    """Pieces of one column, each with words of its own, as one column."""
+    number: dict[str, int] = {}
+    pieces = []
+    for own, piece in zip(words, codes, strict=True):
+        recode = np.array([*(number.setdefault(word, len(number)) for word in own), -1], dtype=np.int32)
+        pieces.append(recode[piece])
+    return Texts(tuple(number), np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32))
+
+
+def _joined_column(pieces: Sequence[Values]) -> Values:
+    if all(isinstance(piece, Numbers) for piece in pieces):
+        return Numbers(np.concatenate([piece.values for piece in pieces if isinstance(piece, Numbers)]))
+    if all(isinstance(piece, Times) for piece in pieces):
+        return Times(np.concatenate([piece.values for piece in pieces if isinstance(piece, Times)]))
+    texts = [piece.as_texts() for piece in pieces]
+    return unified([piece.words for piece in texts], [piece.codes for piece in texts])
+
+
+def _words_of(values: NDArray[np.float64], write: Callable[[NDArray[np.float64]], list[str]]) -> Texts:
+    present = ~np.isnan(values)
+    distinct, inverse = np.unique(values[present], return_inverse=True)
+    codes = np.full(len(values), -1, dtype=np.int32)
+    codes[present] = inverse.astype(np.int32)
+    return Texts(tuple(write(distinct)), codes)

@@ -1,0 +1,129 @@
+"""Arrow arrays as columns of the table.
+
+A text column is one of numbers when every cell that is not a gap is a number, one of dates when every cell is
+an ISO 8601 date, else one of words: the kind follows from the content and not from the file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from trainyard_model.values import MISSING_TEXTS
+from trainyard_trainer.data.table import EXACT, Numbers, Texts, Times, Values, unified
+
+_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?Z?)?$"
+
+
+def values_of(array: Any, nulls: tuple[str, ...] = ()) -> Values | None:
+    """The column, or None where its type is of no use to a table of numbers and words."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return values_of(array.cast(kind.value_type), nulls)
+    if pa.types.is_boolean(kind):
+        array, kind = pc.if_else(array, "true", "false"), pa.string()
+    if pa.types.is_null(kind):
+        return Numbers(np.full(len(array), np.nan))
+    if pa.types.is_floating(kind):
+        return Numbers(_floats(pc.cast(array, pa.float64())))
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        numbers = _floats(pc.cast(array, pa.float64(), safe=False))
+        return _words([array.cast(pa.string())], ()) if _too_large(numbers) else Numbers(numbers)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return Times(_seconds(array))
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return None
+    chunks = [chunk.cast(pa.string()) for chunk in getattr(array, "chunks", [array])]
+    numbers_of = [as_numbers(chunk, nulls) for chunk in chunks]
+    if all(numbers is not None for numbers in numbers_of):
+        return Numbers(np.concatenate([n for n in numbers_of if n is not None] or [np.empty(0)]))
+    return _words(chunks, nulls)
+
+
+def as_numbers(texts: Any, nulls: tuple[str, ...]) -> NDArray[np.float64] | None:
+    """Texts as numbers, or None where one is neither a number nor a gap, or is a long identifier."""
+    try:
+        if any(_is_number(text) for text in nulls):
+            texts = known(texts, nulls)
+        numbers = _floats(pc.cast(texts, pa.float64()))  # most columns of numbers are as simple as that
+    except pa.ArrowInvalid:
+        texts = known(texts, nulls)
+        try:
+            numbers = _floats(pc.cast(texts, pa.float64()))
+        except pa.ArrowInvalid:
+            return None
+    if _too_large(numbers) and pc.any(pc.match_substring_regex(texts, r"^\s*[+-]?\d{16,}\s*$")).as_py():
+        return None
+    return numbers
+
+
+def known(texts: Any, nulls: tuple[str, ...]) -> Any:
+    """Trimmed texts, with nothing where a text stands for a gap."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    gaps = pa.array([*MISSING_TEXTS, *nulls], type=pa.string())
+    return pc.if_else(pc.is_in(trimmed, value_set=gaps), pa.scalar(None, pa.string()), trimmed)
+
+
+def encoded(texts: Any, nulls: tuple[str, ...]) -> tuple[list[str], NDArray[np.int32]]:
+    """Distinct words in the order of their first use, and the code of each cell (-1 for a gap)."""
+    found = known(texts, nulls).dictionary_encode()
+    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return found.dictionary.to_pylist(), codes
+
+
+def finished(words: Sequence[Sequence[str]], codes: Sequence[NDArray[np.int32]]) -> Values:
+    """Pieces of a text column as one column, of dates where all its words are dates."""
+    texts = _lower_booleans(unified(words, codes))
+    return _dates(texts) or texts
+
+
+def _words(chunks: Sequence[Any], nulls: tuple[str, ...]) -> Values:
+    pieces = [encoded(chunk, nulls) for chunk in chunks]
+    return finished([words for words, _ in pieces], [codes for _, codes in pieces])
+
+
+def _dates(texts: Texts) -> Times | None:
+    words = pa.array(texts.words, type=pa.string())
+    if not texts.words or not pc.all(pc.match_substring_regex(words.slice(0, 16), _DATE)).as_py():
+        return None
+    if not pc.all(pc.match_substring_regex(words, _DATE)).as_py():
+        return None
+    try:
+        plain = pc.replace_substring_regex(words, "Z$", "")
+        seconds = _seconds(pc.cast(plain, pa.timestamp("us")))
+    except pa.ArrowInvalid:  # 2023-02-31
+        return None
+    return Times(np.append(seconds, np.nan)[texts.codes])
+
+
+def _seconds(array: Any) -> NDArray[np.float64]:
+    return _floats(pc.cast(array, pa.timestamp("us"), safe=False).cast(pa.int64()).cast(pa.float64())) / 1e6
+
+
+def _floats(array: Any) -> NDArray[np.float64]:
+    numbers: NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return numbers.astype(np.float64, copy=False)
+
+
+def _too_large(numbers: NDArray[np.float64]) -> bool:
+    """Whether float64 cannot tell some whole numbers from their neighbours, as in long identifiers."""
+    return bool((np.abs(numbers) >= EXACT).any())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _lower_booleans(texts: Texts) -> Texts:
+    """True, TRUE and true are one category, as they are in JSON."""
+    lowered = [word.lower() if word in ("True", "False", "TRUE", "FALSE") else word for word in texts.words]
+    return unified([lowered], [texts.codes])

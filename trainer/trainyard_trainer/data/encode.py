@@ -1,0 +1,103 @@
+"""Preprocessing fitted on training rows, and rows encoded with it, by column instead of by cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainyard_model.embedding import MISSING
+from trainyard_model.preprocess import Preprocessor
+from trainyard_model.schema import Schema
+from trainyard_trainer.data.table import Numbers, Rows, Table, Texts
+from trainyard_trainer.data.target import Target
+from trainyard_trainer.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Encoded rows, as a network takes them.
+
+    Attributes:
+        inputs: Numbers float32 (rows, numeric columns) and codes int64 (rows, categorical columns).
+        target: Classes int64 (rows,), or standardised values float32 (rows, targets).
+        weight: Weight of each row float32 (rows,), or None where all weigh the same.
+    """
+
+    inputs: tuple[NDArray[Any], ...]
+    target: NDArray[Any]
+    weight: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """How raw rows become parts: the preprocessor and the scale of the target's values."""
+
+    preprocessor: Preprocessor
+    target_means: tuple[float, ...]
+    target_scales: tuple[float, ...]
+
+    def encode(self, table: Table, target: Target, weights: NDArray[np.float64] | None, rows: Rows) -> Part:
+        """What `Preprocessor.encode` would give of these rows, with target and weights."""
+        schema = self.preprocessor.schema
+        numeric = np.empty((len(rows), len(schema.numeric)), dtype=np.float32)
+        codes = np.empty((len(rows), len(schema.categorical)), dtype=np.int64)
+        for i, column in enumerate(schema.numeric):
+            values = table.columns[column.name]
+            assert isinstance(values, Numbers)  # noqa: S101 - `infer` made it so
+            numeric[:, i] = self.preprocessor.numbers(i, values.values[rows])
+        for i, column in enumerate(schema.categorical):
+            texts = table.columns[column.name]
+            assert isinstance(texts, Texts)  # noqa: S101
+            by_word = np.append(self.preprocessor.codes(i, list(texts.words)), MISSING)
+            codes[:, i] = by_word[texts.codes[rows]]
+        weight = None if weights is None else weights[rows].astype(np.float32)
+        if target.task == "Classification":
+            return Part((numeric, codes), target.values[rows].astype(np.int64), weight)
+        scaled = (target.values[rows] - self.target_means) / self.target_scales
+        return Part((numeric, codes), scaled.astype(np.float32), weight)
+
+
+def fit_encoder(table: Table, schema: Schema, target: Target, rows: Rows) -> tuple[Encoder, list[str]]:
+    """Means, scales and vocabularies from the training rows; a feature that they do not have is left out.
+
+    Raises:
+        DataError: No feature has a value in any training row.
+    """
+    means, scales, vocabularies, kept, said = [], [], [], [], []
+    for column in schema.columns:
+        values = table.columns[column.name]
+        if isinstance(values, Numbers):
+            present = values.values[rows]
+            present = present[~np.isnan(present)]
+            if len(present):
+                spread, mean = float(present.std()), float(present.mean())
+                means.append(mean)
+                scales.append(spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0)
+        else:
+            assert isinstance(values, Texts)  # noqa: S101 - `infer` made it so
+            present = np.asarray(values.take(rows).used())
+            if len(present):
+                vocabularies.append(tuple(sorted(values.words[code] for code in present)))
+        if len(present):
+            kept.append(column)
+        else:
+            said.append(f"column '{column.name}' has no value in any training row and is left out")
+    if not kept:
+        raise DataError("no column has a value in any training row", "check the data and data.split")
+    fitted = Preprocessor(
+        replace(schema, columns=tuple(kept)), tuple(means), tuple(scales), tuple(vocabularies)
+    )
+    return Encoder(fitted, *_target_scales(target, rows)), said
+
+
+def _target_scales(target: Target, rows: Rows) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if target.task == "Classification":
+        return (), ()
+    values = target.values[rows]
+    return tuple(values.mean(0).tolist()), tuple(scale or 1.0 for scale in values.std(0).tolist())
