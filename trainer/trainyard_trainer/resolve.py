@@ -84,7 +84,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
     spec = attempt.spec
     refuse_unsupported(spec)
     family, model = model_settings(spec.model)
-    fit = fit_settings(spec.training, spec.data, FAMILIES[family].learning_rate)
+    fit = fit_settings(spec.training, spec.data, FAMILIES[family].learning_rate(model))
     coordinator = attempt.coordinator
     ca_file = coordinator.ca_file if coordinator else None
     return Job(

@@ -46,8 +46,8 @@ class Optimizer(ApiModel):
     name: OptimizerName = OptimizerName.ADAM
     """adam, adamw, sgd, rmsprop or adadelta."""
     learning_rate: LearningRate | None = None
-    """Step size; where silent: adadelta 1.0, sgd 0.01, and for the others tabnet 0.02, all other families
-    0.001."""
+    """Step size; where silent: adadelta 1.0, sgd 0.01, and for the others tabnet and mlp without layers 0.02,
+    all other families 0.001."""
     weight_decay: Annotated[float, Ge(0.0), Le(10.0)] = 0.0
     """L2 penalty (decoupled for adamw)."""
     momentum: Annotated[float, Ge(0.0), Lt(1.0)] | None = None

@@ -122,7 +122,7 @@ class Family:
 
     Attributes:
         name: As in the manifest: `model.<name>`.
-        learning_rate: Where the manifest is silent.
+        learning_rate: Of settings, where the manifest is silent.
         settings: Frozen dataclass whose fields are the manifest's in snake case, with its defaults; choices
             from a list come as lower-case text.
         config: Settings and the data's shape to all that fixes the network.
@@ -131,7 +131,7 @@ class Family:
     """
 
     name: str
-    learning_rate: float
+    learning_rate: Callable[[Any], float]
     settings: type[Any]
     config: Callable[[Any, Shape], Config]
     read_config: Callable[[Mapping[str, Any]], Config]

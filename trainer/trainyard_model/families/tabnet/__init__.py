@@ -6,7 +6,7 @@ from .network import TabNet
 
 FAMILY = Family(
     name="tabnet",
-    learning_rate=0.02,
+    learning_rate=lambda settings: 0.02,
     settings=TabNetSettings,
     config=configure,
     read_config=TabNetConfig.from_json,
