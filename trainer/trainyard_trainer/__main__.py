@@ -42,7 +42,7 @@ def _run(stop: StopRequest) -> tuple[str, int]:
     prepare_environment()
     from trainyard_trainer.errors import JobError
     from trainyard_trainer.observer import LogObserver
-    from trainyard_trainer.pipeline import Outcome
+    from trainyard_trainer.outcome import Outcome
     from trainyard_trainer.resolve import read_spec, resolve
     from trainyard_trainer.runner import make_result, run_job
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trainyard_model import FAMILIES, Loss, Network, shape
@@ -23,6 +22,7 @@ from trainyard_trainer.fit.losses import class_weights, make_loss
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve import Job
+from trainyard_trainer.scores import to_scores
 
 
 def assemble(job: Job, data: Prepared) -> tuple[Network, Fitter]:
@@ -69,20 +69,10 @@ def _scorer(data: Prepared, loss: Loss) -> Scorer:
         if task == "Regression":
             target = target.astype(np.float64) * scales + means
         weight = None if part.weight is None else part.weight.cpu().numpy()
-        return {
-            "val_loss": value,
-            **prefixed("val", evaluate(task, to_scores(data, outputs), target, weight)),
-        }
+        found = evaluate(task, to_scores(data, outputs), target, weight)
+        return {"val_loss": value, **prefixed("val", found)}
 
     return score
-
-
-def to_scores(data: Prepared, outputs: Tensor) -> NDArray[np.float64]:
-    """Probabilities, or values in the targets' own units, as the package's predict path gives them."""
-    outputs = outputs.double().cpu()
-    if data.target.task == "Classification":
-        return np.asarray(torch.softmax(outputs, 1).numpy())
-    return np.asarray(outputs.numpy() * np.array(data.target_scales) + np.array(data.target_means))
 
 
 def _selection(settings: FitSettings, data: Prepared) -> Selection:

@@ -5,28 +5,28 @@ The same for a pod and for a laptop; only what observes it differs.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from trainyard_model import Network
 from trainyard_trainer.assembly import assemble, fingerprint
-from trainyard_trainer.data.prepare import Prepared, load, prepare
+from trainyard_trainer.crossval import PREFIX, FoldResult, cross_validate
+from trainyard_trainer.data.prepare import Prepared, folds, load, prepare
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.errors import DataError, DependencyDown, JobError, Stopped
-from trainyard_trainer.evaluate import metrics as measures
+from trainyard_trainer.finish import Finish
 from trainyard_trainer.fit.checkpoint import CheckpointStore
 from trainyard_trainer.fit.loop import Fitter
 from trainyard_trainer.observer import Observer
-from trainyard_trainer.package.build import build_package
-from trainyard_trainer.package.log import log_package
+from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.session import Session
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.tracking import environment
 from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun, translated
+from trainyard_trainer.tracking.patience import patiently
 from trainyard_trainer.tracking.progress import ProgressReporter
 from trainyard_trainer.tracking.provenance import provenance
 from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
@@ -36,23 +36,6 @@ _STOP_SECONDS = 40.0
 _SCHEMA_LENGTH = 1_000_000
 SPEC = "spec.json"
 Loaded = tuple[Table, list[str]]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What is known of a run; filled as it becomes known, so that a failure can tell it too."""
-
-    experiment_id: str | None = None
-    run_id: str | None = None
-    model_uri: str | None = None
-    model_sha256: str | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    data_digest: str | None = None
-    holdout_digest: str | None = None
-    rows: int | None = None
-    epochs: int | None = None
-    best_epoch: int | None = None
-    evaluation: dict[str, Any] | None = None
 
 
 class Pipeline:
@@ -77,16 +60,72 @@ class Pipeline:
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
             table, notices = self.loaded or self._load()
+            self.stop.check()
             prepared = prepare(table, self.job.data, notices)
             self._note(prepared)
-            network, fitter = assemble(self.job, prepared)
             self.stop.check()
             server.result()
         self.tracker = Tracker(self.job.identity, lambda run: self._describe(run, prepared))
         self.tracker.start()
-        self._fit(fitter, CheckpointStore(self.workdir / "checkpoint", fingerprint(self.job, prepared)))
-        self._finish(network, fitter, prepared)
+        store = CheckpointStore(self.workdir / "checkpoint", fingerprint(self.job, prepared))
+        with self._session(store, self.tracker) as session:
+            self._fetch(store, session)
+            folds = self._cross_validate(table, notices, store, session)
+            fitter = self._fit(prepared, store, session)
+        Finish(self.job, prepared, session, self.workdir, self.outcome).run(fitter.network, fitter, folds)
         return self.outcome
+
+    @contextlib.contextmanager
+    def _session(self, store: CheckpointStore, tracker: Tracker) -> Iterator[Session]:
+        """While it lasts, the coordinator hears how it goes."""
+        endpoint, split = self.job.endpoint, self.job.data.split
+        reporter = None if endpoint is None else ProgressReporter(endpoint, self.job.attempt)
+        count = (split.folds or 0) * split.repeats
+        args = (tracker, reporter, self.observer, self.stop)
+        session = Session(self.job.fit.epochs, count, store, *args)
+        if reporter is None:
+            yield session
+            return
+        reporter.start()
+        try:
+            yield session
+        finally:
+            reporter.close()
+
+    def _fetch(self, store: CheckpointStore, session: Session) -> None:
+        """What an earlier attempt of this run saved, where this machine has nothing of it."""
+        if self.job.attempt > 1 and not store.exists:
+            patiently(session, lambda: fetch_checkpoints(session.tracker, store.folder))
+
+    def _cross_validate(
+        self, table: Table, notices: list[str], store: CheckpointStore, session: Session
+    ) -> list[FoldResult]:
+        if not session.folds:
+            return []
+        kept = CheckpointStore(store.folder, store.fingerprint, prefix=PREFIX)
+        self.observer.stage(f"cross-validation: {session.folds} folds")
+        return cross_validate(self.job, folds(table, self.job.data, notices), kept, session)
+
+    def _fit(self, prepared: Prepared, store: CheckpointStore, session: Session) -> Fitter:
+        """Train, from the checkpoint where there is one that can be used."""
+        _, fitter = assemble(self.job, prepared)
+        state = store.load()
+        if state is not None:
+            try:
+                fitter.resume(state)
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
+                session.say(f"the checkpoint does not fit this version, training starts anew: {error!s:.200}")
+                _, fitter = assemble(self.job, prepared)
+        elif store.damaged:
+            session.say(f"no checkpoint can be used ({', '.join(store.damaged)}), training starts anew")
+        session.begin(fitter.at.epoch)
+        try:
+            fitter.run(session)
+        except Stopped as stopped:
+            raise session.reason(stopped) from stopped
+        finally:
+            self.outcome.epochs = session.done
+        return fitter
 
     def _load(self) -> Loaded:
         self.observer.stage(f"reading {self.job.data.source.uri}")
@@ -125,54 +164,6 @@ class Pipeline:
                 **provenance(),
             }
         )
-
-    def _fit(self, fitter: Fitter, store: CheckpointStore) -> None:
-        assert self.tracker is not None  # noqa: S101 - made by `run`
-        state = store.load()
-        if state is None and self.job.attempt > 1 and fetch_checkpoints(self.tracker, store.folder):
-            state = store.load()
-        if state is not None:
-            fitter.resume(state)
-        endpoint = self.job.endpoint
-        reporter = None if endpoint is None else ProgressReporter(endpoint, self.job.attempt)
-        if reporter is not None:
-            reporter.start()
-        session = Session(self.job.fit.epochs, store, self.tracker, reporter, self.observer, self.stop)
-        session.begin(fitter.at.epoch)
-        try:
-            fitter.run(session)
-        except Stopped as stopped:
-            if self.tracker.failure is not None:
-                raise self.tracker.failure from stopped
-            if reporter is not None and reporter.stop_reason is not None:
-                raise Stopped(f"{stopped.message}: {reporter.stop_reason}", stopped.remedy) from stopped
-            raise
-        finally:
-            self.outcome.epochs = session.done
-            if reporter is not None:
-                reporter.close()
-
-    def _finish(self, network: Network, fitter: Fitter, prepared: Prepared) -> None:
-        """Package the chosen epoch, look at the test rows once through the package, log."""
-        assert self.tracker is not None  # noqa: S101
-        self.observer.stage("packaging and logging the model")
-        selection, outcome = fitter.selection, self.outcome
-        predictor, outcome.model_sha256 = build_package(
-            self.job.family, network, prepared, self.workdir / "package"
-        )
-        tested: dict[str, float] = {}
-        if len(rows := prepared.rows.test):
-            truth = prepared.target.values[rows]
-            tested = measures.score(prepared.target.task, predictor.scores(prepared.raw(rows)), truth, "test")
-        outcome.best_epoch = selection.best_epoch
-        outcome.metrics = {**tested, **(selection.best_metrics or {})}
-        run = self.tracker.connected()
-        tags = {"trainyard.modelSHA256": outcome.model_sha256, DATA_DIGEST: prepared.data_digest}
-        with translated(self.job.identity.uri):
-            outcome.model_uri, model_id = log_package(
-                self.workdir / "package", predictor.package, self.job.identity.uri, run.run_id, tags
-            )
-        self.tracker.log(selection.best_epoch, tested, model_id)
 
     def settle(self, error: JobError | None) -> JobError | None:
         """Have everything written that is on its way; the error to report comes back.

@@ -11,7 +11,8 @@ from trainyard.api.states import Cause
 from trainyard.api.wire import Result, ResultData
 from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Temporary
 from trainyard_trainer.observer import Observer
-from trainyard_trainer.pipeline import Loaded, Outcome, Pipeline
+from trainyard_trainer.outcome import Outcome
+from trainyard_trainer.pipeline import Loaded, Pipeline
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.stop import StopRequest
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from trainyard_trainer.errors import JobError, Stopped
 from trainyard_trainer.fit.checkpoint import CheckpointStore, State
 from trainyard_trainer.fit.loop import Epoch
 from trainyard_trainer.observer import Observer
@@ -14,28 +15,41 @@ from trainyard_trainer.tracking.tracker import Tracker
 
 
 class Session:
-    """The loop's hooks."""
+    """The loop's hooks, and the epochs of a cross-validation counted with them.
+
+    Progress counts the epochs of all folds and of the final model; the run's metrics are the final model's
+    alone, by its own epochs.
+    """
 
     def __init__(
         self,
         epochs: int,
+        folds: int,
         store: CheckpointStore,
         tracker: Tracker,
         reporter: ProgressReporter | None,
         observer: Observer,
         stop: StopRequest,
     ) -> None:
-        self.epochs, self.store, self.tracker = epochs, store, tracker
+        self.epochs, self.folds, self.store, self.tracker = epochs, folds, store, tracker
         self.reporter, self.observer, self.stop = reporter, observer, stop
         self.done = 0
         self._began, self._first = time.monotonic(), 0
 
+    def begin_folds(self, done: int) -> None:
+        """Cross-validation starts, after so many folds of an earlier attempt."""
+        self._start(done * self.epochs)
+
+    def fold_epoch_done(self, fold: int, epoch: Epoch) -> None:
+        """An epoch of a fold (the first is 0)."""
+        done = fold * self.epochs + epoch.number
+        self._report(done, self._eta(done), {})
+
     def begin(self, done: int) -> None:
-        """Training starts, after so many epochs of an earlier attempt."""
-        self.done = self._first = done
-        self._began = time.monotonic()
+        """Training of the final model starts, after so many epochs of an earlier attempt."""
+        self.done = done
         self.observer.begin(self.epochs, done)
-        self._report(None, {})
+        self._start(self.folds * self.epochs + done)
 
     def stopping(self) -> bool:
         """Asked to stop, superseded, or without a place to record to."""
@@ -45,13 +59,30 @@ class Session:
             or (self.reporter is not None and self.reporter.stop_reason is not None)
         )
 
+    def check(self) -> None:
+        """Between two pieces of work after which everything is saved.
+
+        Raises:
+            JobError: It is to stop.
+        """
+        if self.stopping():
+            raise self.reason(Stopped("stopped after training, state saved", "start it again"))
+
+    def reason(self, stopped: Stopped) -> JobError:
+        """Why the loop was told to stop."""
+        if self.tracker.failure is not None:
+            return self.tracker.failure
+        if self.reporter is not None and self.reporter.stop_reason is not None:
+            return Stopped(f"{stopped.message}: {self.reporter.stop_reason}", stopped.remedy)
+        return stopped
+
     def epoch_done(self, epoch: Epoch) -> None:
         """Log, report, show."""
         self.done = epoch.number
-        pace = (time.monotonic() - self._began) / (epoch.number - self._first)
-        eta = pace * (self.epochs - epoch.number)
+        done = self.folds * self.epochs + epoch.number
+        eta = self._eta(done)
         self.tracker.log(epoch.number, epoch.metrics)
-        self._report(eta, epoch.metrics)
+        self._report(done, eta, epoch.metrics)
         self.observer.epoch(epoch, self.epochs, eta)
 
     def save(self, state: State, epoch: int) -> None:
@@ -62,9 +93,21 @@ class Session:
         """Show it."""
         self.observer.stage(text)
 
-    def _report(self, eta: float | None, metrics: Mapping[str, float]) -> None:
+    def _start(self, done: int) -> None:
+        self._began, self._first = time.monotonic(), done
+        self._report(done, None, {})
+
+    @property
+    def _total(self) -> int:
+        return (self.folds + 1) * self.epochs
+
+    def _eta(self, done: int) -> float:
+        """Seconds left at the pace since the start; an early stop is not foreseen."""
+        return (time.monotonic() - self._began) / max(1, done - self._first) * (self._total - done)
+
+    def _report(self, done: int, eta: float | None, metrics: Mapping[str, float]) -> None:
         if self.reporter is None:
             return
         run = self.tracker.run
         where = {} if run is None else {"experimentID": run.experiment_id, "runID": run.run_id}
-        self.reporter.report(self.done, self.epochs, eta, metrics, where)
+        self.reporter.report(done, self._total, eta, metrics, where)

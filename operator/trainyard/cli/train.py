@@ -15,7 +15,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from trainyard.api.wire import Result
     from trainyard.local.rundir import RunFolder
-    from trainyard_trainer.pipeline import Outcome
+    from trainyard_trainer.outcome import Outcome
     from trainyard_trainer.resolve import Job
     from trainyard_trainer.stop import StopRequest
 

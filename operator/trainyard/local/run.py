@@ -16,8 +16,7 @@ from trainyard.api.base import InvalidManifest
 from trainyard.api.trainingjob import TrainingJob
 from trainyard.local import store
 from trainyard.local.attempt import local_attempt
-from trainyard.local.manifest import read_training_job
-from trainyard.local.repeat import IN_MEMORY
+from trainyard.local.manifest import read_training_job, training_job
 from trainyard.local.result import Result
 from trainyard.local.rundir import RunFolder
 from trainyard_trainer import errors
@@ -28,9 +27,8 @@ if TYPE_CHECKING:
     from trainyard.api.wire import Result as LastWord
     from trainyard.local.progress import LocalObserver
     from trainyard_trainer.data.table import Table
-    from trainyard_trainer.pipeline import Outcome
+    from trainyard_trainer.outcome import Outcome
 
-_HEAD = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "TrainingJob"}
 _CAUSES = (
     errors.InvalidSpec,
     errors.DataError,
@@ -86,25 +84,14 @@ def run(
 def _manifest(spec: Mapping[str, Any] | TrainingJob | str | Path, name: str, in_memory: bool) -> TrainingJob:
     try:
         if isinstance(spec, str | Path):
-            found = read_training_job(Path(spec), [])
-        elif isinstance(spec, TrainingJob):
-            found = spec
-        else:
-            body = dict(spec)
-            whole = body if "spec" in body else {"metadata": {"name": name}, "spec": body}
-            if in_memory:
-                whole = {**whole, "spec": _with_source(dict(whole["spec"]))}
-            return TrainingJob.strict({**_HEAD, **whole})
-        if in_memory:
-            body = found.to_kubernetes(defaults=False)
-            found = TrainingJob.strict({**_HEAD, **body, "spec": _with_source(dict(body["spec"]))})
-        return found
+            spec = read_training_job(Path(spec), [])
+        if isinstance(spec, TrainingJob):
+            if not in_memory:
+                return spec
+            spec = spec.to_kubernetes(defaults=False)
+        return training_job(spec, name, in_memory=in_memory)
     except InvalidManifest as error:
         raise errors.InvalidSpec(str(error), "correct the specification") from None
-
-
-def _with_source(spec: dict[str, Any]) -> dict[str, Any]:
-    return {**spec, "data": {**(spec.get("data") or {}), "source": {"uri": IN_MEMORY}}}
 
 
 def _loaded(data: Any) -> tuple[tuple[Table, list[str]] | None, str]:

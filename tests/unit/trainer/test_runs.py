@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.trainer.jobs import Quiet, job, store
 from trainyard_model import read_package
+from trainyard_trainer.evaluate.names import names
 from trainyard_trainer.runner import run_job
 from trainyard_trainer.stop import StopRequest
 
@@ -68,20 +69,25 @@ def test_a_run_is_recorded_whole(uri: str, tmp_path: Path) -> None:
     model = mlflow.get_logged_model(str(result.model_uri).removeprefix("models:/"))
     assert model.source_run_id == result.run_id
     assert model.tags["trainyard.modelSHA256"] == result.model_sha256
-    assert {m.key for m in model.metrics} == {"test_accuracy", "test_log_loss", "test_roc_auc"}
+    assert {m.key for m in model.metrics} == {f"test_{name}" for name in names("Classification", 2)}
 
 
 def test_the_reported_test_metrics_are_those_of_the_package(uri: str, tmp_path: Path) -> None:
     from trainyard_model import Predictor
     from trainyard_trainer.data.prepare import load, prepare
-    from trainyard_trainer.evaluate.metrics import score
+    from trainyard_trainer.evaluate.judge import evaluate, prefixed
 
     one = job(uri, tmp_path, training={"epochs": 30, "deterministic": False})
     result, _ = run_job(one, tmp_path / "w", Quiet(), StopRequest())
     data = prepare(load(one.data, tmp_path)[0], one.data)
     rows = data.rows.test
     predictor = Predictor(read_package(tmp_path / "w" / "package"))
-    again = score("Classification", predictor.scores(data.raw(rows)), data.target.values[rows], "test")
+    at = predictor.package.threshold
+    assert at is not None
+    found = evaluate(
+        "Classification", predictor.scores(data.raw(rows)), data.target.values[rows], threshold=at
+    )
+    again = prefixed("test", found)
     assert {name: result.metrics[name] for name in again} == pytest.approx(again)
     assert result.metrics["test_roc_auc"] >= 0.98
 
@@ -213,7 +219,7 @@ def test_errors_of_libraries_have_causes_too(
 
 def test_the_result_fits_however_long_the_message() -> None:
     from trainyard_trainer.errors import DataError
-    from trainyard_trainer.pipeline import Outcome
+    from trainyard_trainer.outcome import Outcome
     from trainyard_trainer.runner import make_result
 
     outcome = Outcome(metrics={f"val_metric_{i}": 1 / 3 for i in range(100)}, data_digest="d" * 64)

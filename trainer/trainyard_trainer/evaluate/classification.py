@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from trainyard_trainer.evaluate.ranking import Ranking
 from trainyard_trainer.evaluate.sums import Floats, Integers, grouped, mean_where, ratio
 
+Threshold = float | NDArray[np.float64] | None
 _BINS = 15
 _SMALLEST = float(np.finfo(np.float64).eps)
 
 
-def decide(probabilities: Floats, threshold: float | None) -> Integers:
+def decide(probabilities: Floats, threshold: Threshold) -> Integers:
     """Predicted class: the likeliest, or the second of two where its probability reaches the threshold."""
     if threshold is None:
         likeliest: Integers = probabilities.argmax(1)
@@ -23,7 +24,7 @@ def decide(probabilities: Floats, threshold: float | None) -> Integers:
 class Classified:
     """Rows with their probabilities, sorted and binned once; weightings come later."""
 
-    def __init__(self, probabilities: Floats, target: Integers, threshold: float | None) -> None:
+    def __init__(self, probabilities: Floats, target: Integers, threshold: Threshold) -> None:
         self.rows, self.classes = probabilities.shape
         self.target, self.predicted = target, decide(probabilities, threshold)
         chosen = probabilities[np.arange(self.rows), target]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard_model.schema import Label, Task
-from trainyard_trainer.evaluate.classification import Classified, of_each_class
+from trainyard_trainer.evaluate.classification import Classified, Threshold, of_each_class
 from trainyard_trainer.evaluate.names import names
 from trainyard_trainer.evaluate.regression import Predicted
 from trainyard_trainer.evaluate.sums import Floats
@@ -24,12 +24,11 @@ class Judged:
         task: Classification or Regression.
         scores: Probabilities (rows, classes), or predicted values (rows, targets) in the targets' own units.
         target: Classes (rows,), or true values (rows,) or (rows, targets).
-        threshold: Decision threshold on the second class's probability; the likeliest class where None.
+        threshold: Decision threshold on the second class's probability, one for all or one a row; the
+            likeliest class where None.
     """
 
-    def __init__(
-        self, task: Task, scores: Floats, target: NDArray[Any], threshold: float | None = None
-    ) -> None:
+    def __init__(self, task: Task, scores: Floats, target: NDArray[Any], threshold: Threshold = None) -> None:
         self.task, self.rows, self.width = task, len(target), scores.shape[1]
         self._of: Classified | Predicted
         if task == "Classification":
@@ -79,7 +78,7 @@ def evaluate(
     scores: Floats,
     target: NDArray[Any],
     weights: NDArray[Any] | None = None,
-    threshold: float | None = None,
+    threshold: Threshold = None,
 ) -> dict[str, float]:
     """All metrics of a task; one that is not defined on these rows (AUC of one class) is left out."""
     judged = Judged(task, scores, target, threshold)
@@ -90,6 +89,12 @@ def evaluate(
 def prefixed(part: str, metrics: Mapping[str, float]) -> dict[str, float]:
     """Names with their part: `val_roc_auc`."""
     return {f"{part}_{name}": value for name, value in metrics.items()}
+
+
+def with_prefix(metrics: Mapping[str, float], prefix: str, keep: bool = False) -> dict[str, float]:
+    """Those whose name begins so, without the beginning unless it is to be kept."""
+    cut = 0 if keep else len(prefix)
+    return {name[cut:]: value for name, value in metrics.items() if name.startswith(prefix)}
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -26,14 +26,8 @@ def build_package(
     shutil.rmtree(folder, ignore_errors=True)
     rows = data.rows.train[: max(2, min(_EXAMPLE_ROWS, len(data.rows.train)))]
     example = {name: [_plain(v) for v in column.tolist()] for name, column in data.raw(rows).items()}
-    package = Package(
-        family=family,
-        config=network.config,
-        preprocessor=data.preprocessor,
-        weights=network.state_dict(),
-        target_means=data.target_means,
-        target_scales=data.target_scales,
-        threshold=threshold,
+    package = dataclasses.replace(
+        _bare(family, network, data, threshold),
         input_example=example,
         info={
             "dataDigest": data.data_digest,
@@ -48,6 +42,23 @@ def build_package(
     expected = {name: values.tolist() for name, values in answer.items()}
     write_package(dataclasses.replace(package, expected_output=expected), folder)
     return Predictor.load(folder), package_digest(folder)
+
+
+def in_memory(family: str, network: Network, data: Prepared, threshold: float | None = None) -> Predictor:
+    """The predict path of a network that is not kept: a fold's, or a baseline."""
+    return Predictor(_bare(family, network, data, threshold))
+
+
+def _bare(family: str, network: Network, data: Prepared, threshold: float | None) -> Package:
+    return Package(
+        family=family,
+        config=network.config,
+        preprocessor=data.preprocessor,
+        weights=network.state_dict(),
+        target_means=data.target_means,
+        target_scales=data.target_scales,
+        threshold=threshold,
+    )
 
 
 def _plain(value: Any) -> Any:

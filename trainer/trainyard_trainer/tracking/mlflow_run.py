@@ -165,6 +165,19 @@ class MlflowRun:
         for start in range(0, len(metrics), 10 * _BATCH):
             self.client.log_batch(self.run_id, metrics=metrics[start : start + 10 * _BATCH])
 
+    def metrics(self) -> dict[str, float]:
+        """The last value of every metric that the run has."""
+        return dict(self.client.get_run(self.run_id).data.metrics)
+
+    def metrics_where(self, tag: str, value: str) -> dict[str, float]:
+        """Metrics of the newest finished run of this experiment with such a tag; none where there is none."""
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED'",
+            max_results=1,
+        )
+        return dict(runs[0].data.metrics) if runs else {}
+
     def log_dataset(self, name: str, digest: str, source: str, schema: str) -> None:
         """The data's identity where MLflow shows data sets (it takes at most 36 characters of digest)."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
