@@ -1,23 +1,34 @@
-"""Ghost batch normalisation in one call, exactly equal to normalising each virtual batch in turn.
+"""Ghost batch normalisation: every virtual batch of a batch normalised by itself, all in one call.
 
-A batch of B rows is k = ceil(B / virtual batch size) virtual batches of ceil(B / k) rows, the last one
-possibly smaller. Virtual batch c is made of the rows c, c+k, c+2k, ...: then a (B, F) tensor seen as (B/k,
-k*F) has one column per virtual batch and feature, and one native batch normalisation of that free view does
-all of them. The running statistics end where a loop over the virtual batches would leave them.
+A batch of B rows is n = ceil(B / virtual batch size) virtual batches of ceil(B / n) rows, the last one
+possibly smaller, as `Tensor.chunk` cuts them. The batch is worked on in cuts, each a run of rows that holds k
+whole virtual batches of r rows; virtual batch c of a cut is made of its rows c, c+k, c+2k, ...: then a
+(r*k, F) tensor seen as (r, k*F) has one column per virtual batch and feature, and one native batch
+normalisation of that free view does all of them. Rows are in random order during training, so which rows meet
+is as random as before.
 
-Rows are in random order during training, so which rows meet in a virtual batch is as random as before.
+The running statistics end where a loop over the virtual batches would leave them.
 """
-
-# mypy: disable-error-code="explicit-override"
-# (typing.override needs Python 3.12, and the package may not import typing_extensions)
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
+
+EPSILON = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Rows start to stop of a batch: `count` virtual batches of equal size."""
+
+    start: int
+    stop: int
+    count: int
 
 
 def virtual_batches(rows: int, virtual_batch_size: int) -> tuple[int, int]:
@@ -27,68 +38,69 @@ def virtual_batches(rows: int, virtual_batch_size: int) -> tuple[int, int]:
     return math.ceil(rows / size), size
 
 
-class GhostBatchNorm(nn.Module):
-    """Batch normalisation over virtual batches; one ordinary batch normalisation in evaluation mode."""
+@lru_cache(maxsize=64)
+def cuts(rows: int, virtual_batch_size: int, most_rows: int) -> tuple[Cut, ...]:
+    """Cuts of at most `most_rows` rows where a virtual batch is not larger; a ragged last one by itself.
 
-    weight: nn.Parameter
-    bias: nn.Parameter
-    running_mean: Tensor
-    running_var: Tensor
+    Raises:
+        ValueError: A virtual batch would have one row, which has no variance.
+    """
+    count, size = virtual_batches(rows, virtual_batch_size)
+    full = rows // size
+    if size < 2 or rows - full * size == 1:
+        raise ValueError(f"{rows} rows leave a virtual batch of one row (virtual batch size {size})")
+    each = min(full, max(1, most_rows // size))
+    found = []
+    for first in range(0, full, each):
+        last = min(full, first + each)
+        found.append(Cut(first * size, last * size, last - first))
+    if full < count:
+        found.append(Cut(full * size, rows, 1))
+    return tuple(found)
 
-    def __init__(self, features: int, virtual_batch_size: int, momentum: float, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.features, self.virtual_batch_size, self.momentum, self.eps = (
-            features,
-            virtual_batch_size,
-            momentum,
-            eps,
-        )
-        self.weight = nn.Parameter(torch.ones(features))
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.register_buffer("running_mean", torch.zeros(features))
-        self.register_buffer("running_var", torch.ones(features))
-        self._decay: dict[tuple[int, torch.device, torch.dtype], Tensor] = {}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise (rows, features)."""
-        if not self.training:
-            return functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
-            )
-        count, size = virtual_batches(x.shape[0], self.virtual_batch_size)
-        if count * size == x.shape[0]:
-            return self._normalise(x, count)
-        full = (count - 1) * size  # the ragged last virtual batch goes by itself
-        return torch.cat([self._normalise(x[:full], count - 1), self._normalise(x[full:], 1)])
+def chunk_order(parts: tuple[Cut, ...]) -> Tensor:
+    """The rows of a batch in the order in which virtual batches are contiguous chunks."""
+    return torch.cat([torch.arange(p.start, p.stop).view(-1, p.count).t().flatten() for p in parts])
 
-    def _normalise(self, x: Tensor, count: int) -> Tensor:
-        """`count` equal virtual batches at once; their statistics come back through momentum 1."""
-        width = count * self.features
-        mean, var = x.new_empty(width), x.new_empty(width)
-        wide = functional.batch_norm(
-            x.reshape(-1, width),
-            mean.zero_(),
-            var.zero_(),
-            self.weight.repeat(count) if count > 1 else self.weight,
-            self.bias.repeat(count) if count > 1 else self.bias,
-            True,
-            1.0,
-            self.eps,
-        )
-        self._fold(mean, var, count)
-        return wide.view(x.shape)
 
-    @torch.no_grad()
-    def _fold(self, mean: Tensor, var: Tensor, count: int) -> None:
-        """Running r becomes (1-m)^k r + m sum_i (1-m)^(k-1-i) s_i: what k updates in a row would do."""
-        keep = (1.0 - self.momentum) ** count
-        weights = self._weights(count, mean)
-        self.running_mean.mul_(keep).addmv_(mean.view(count, -1).t(), weights)
-        self.running_var.mul_(keep).addmv_(var.view(count, -1).t(), weights)
+def normalise(
+    x: Tensor, gain: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Normalise (rows, F) by virtual batch; `gain` and `bias` (k*F) are repeated for each of them.
 
-    def _weights(self, count: int, like: Tensor) -> Tensor:
-        key = (count, like.device, like.dtype)
-        if key not in self._decay:
-            powers = [self.momentum * (1.0 - self.momentum) ** (count - 1 - i) for i in range(count)]
-            self._decay[key] = torch.tensor(powers, device=like.device, dtype=like.dtype)
-        return self._decay[key]
+    Returns:
+        The normalised rows, and what `normalise_backward` needs. `mean` and `variance` (k*F, zeros before)
+        get the statistics, the variance unbiased.
+    """
+    wide = x.view(-1, gain.shape[0])
+    out, *saved = torch.native_batch_norm(wide, gain, bias, mean, variance, True, 1.0, EPSILON)
+    return out.view(x.shape), (saved[0], saved[1])
+
+
+def normalise_backward(
+    grad: Tensor, x: Tensor, gain: Tensor, saved: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of x (rows, F), and of the repeated gain and bias (k*F)."""
+    width = gain.shape[0]
+    back = torch.ops.aten.native_batch_norm_backward(
+        grad.view(-1, width), x.view(-1, width), gain, None, None, *saved, True, EPSILON, [True, True, True]
+    )
+    return back[0].view(x.shape), back[1], back[2]
+
+
+def fold(running: Tensor, found: Tensor, momentum: float) -> None:
+    """Update running statistics (..., F) by those of k virtual batches in a row (..., k*F).
+
+    Running r becomes (1-m)^k r + m sum_i (1-m)^(k-1-i) s_i, which is what k updates in a row do.
+    """
+    count = found.shape[-1] // running.shape[-1]
+    shares = _shares(count, momentum, found.device, found.dtype)
+    steps = found.view(*running.shape[:-1], count, running.shape[-1]) * shares
+    running.mul_((1.0 - momentum) ** count).add_(steps.sum(-2))
+
+
+@lru_cache(maxsize=64)
+def _shares(count: int, momentum: float, device: torch.device, dtype: torch.dtype) -> Tensor:
+    powers = [[momentum * (1.0 - momentum) ** (count - 1 - i)] for i in range(count)]
+    return torch.tensor(powers, device=device, dtype=dtype)

@@ -1,7 +1,8 @@
 """TabNet (Arik and Pfister, arXiv 1908.07442), numerically the network of pytorch-tabnet 4.1.0.
 
-Same initialisation, scaling, prior update and sparsity term; only the way it is computed differs (ghost batch
-normalisation in one call, one embedding gather, no constants moved between devices inside a step).
+Same initialisation, scaling, prior update and sparsity term; only the way it is computed differs: parameters
+of all steps in one tensor a kind, the steps as one autograd function (`steps`), norms folded into the weights
+for predictions (`inference`), and on a CPU slices of whole virtual batches that fit the cache.
 """
 
 # mypy: disable-error-code="explicit-override"
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,146 +21,176 @@ from torch.nn import functional
 from ...embedding import PackedEmbedding, drop_categories
 from ..base import Batch, Loss, Network
 from .config import TabNetConfig
-from .ghost_norm import GhostBatchNorm, virtual_batches
+from .ghost_norm import Cut, cuts, fold, virtual_batches
+from .inference import Folded, fold_norms, steps
 from .sparsemax import MASKS
+from .steps import Rules, Statistics, Weights, decide
+from .upgrade import pack
 
-_SCALE = math.sqrt(0.5)
-_EPSILON = 1e-15
-
-
-def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs, bias=False)
-    nn.init.xavier_normal_(layer.weight, gain=gain)
-    return layer
+_MOMENTUM = 0.01  # of the norm before the first step, which is over whole batches
+_CELLS = 65_536  # of the widest tensor in a slice: with what is kept for the backward pass, a CPU's cache
 
 
-def _glu_linear(inputs: int, outputs: int) -> nn.Linear:
-    return _linear(inputs, outputs, math.sqrt((inputs + outputs) / math.sqrt(inputs)))
-
-
-def _plain_linear(inputs: int, outputs: int) -> nn.Linear:
-    return _linear(inputs, outputs, math.sqrt((inputs + outputs) / math.sqrt(4 * inputs)))
-
-
-class FeatureTransformer(nn.Module):
-    """Gated linear units: the shared layers (weights of all steps, norms of this one), then its own."""
-
-    def __init__(self, config: TabNetConfig, shared: nn.ModuleList) -> None:
-        super().__init__()
-        hidden = config.n_d + config.n_a
-        first = hidden if len(shared) else config.inputs
-        self.own = nn.ModuleList(
-            _glu_linear(first if i == 0 else hidden, 2 * hidden) for i in range(config.n_independent)
-        )
-        self.norms = nn.ModuleList(
-            GhostBatchNorm(2 * hidden, config.virtual_batch_size, config.momentum)
-            for _ in range(len(shared) + config.n_independent)
-        )
-
-    def forward(self, x: Tensor, shared: nn.ModuleList) -> Tensor:
-        """From the (masked) features to n_d + n_a numbers a row."""
-        for i, (layer, norm) in enumerate(zip([*shared, *self.own], self.norms, strict=True)):
-            gated = functional.glu(norm(layer(x)), dim=1)
-            x = gated if i == 0 else (x + gated) * _SCALE
-        return x
-
-
-class AttentiveTransformer(nn.Module):
-    """Scores for the mask of a step, before the prior."""
-
-    def __init__(self, config: TabNetConfig) -> None:
-        super().__init__()
-        self.layer = _plain_linear(config.n_a, config.features)
-        self.norm = GhostBatchNorm(config.features, config.virtual_batch_size, config.momentum)
-
-    def forward(self, attention: Tensor) -> Tensor:
-        """One score per feature."""
-        scores: Tensor = self.norm(self.layer(attention))
-        return scores
+def _parameter(shape: tuple[int, ...], inputs: int, outputs: int, gated: bool) -> nn.Parameter:
+    """Matrices (..., outputs, inputs), each drawn as pytorch-tabnet draws it."""
+    weight = torch.empty(*shape, outputs, inputs)
+    gain = math.sqrt((inputs + outputs) / math.sqrt(inputs if gated else 4 * inputs))
+    for matrix in weight.view(-1, outputs, inputs) if weight.numel() else ():
+        nn.init.xavier_normal_(matrix, gain=gain)
+    return nn.Parameter(weight)
 
 
 class TabNet(Network):
     """Logits (or values) and the sparsity term from numeric columns and category codes."""
 
     config: TabNetConfig
-    spread: Tensor | None
     share: Tensor | None
+    mean: Tensor
+    variance: Tensor
+    attend_mean: Tensor
+    attend_variance: Tensor
 
     def __init__(self, config: TabNetConfig) -> None:
         super().__init__()
         if config.n_independent + config.n_shared == 0:
             raise ValueError("n_independent and n_shared cannot both be 0")
         self.config = config
-        hidden = config.n_d + config.n_a
+        hidden, transformers = config.n_d + config.n_a, config.n_steps + 1
+        own = config.n_independent - (config.n_shared == 0)
         self.embedding = (
             PackedEmbedding(config.cardinalities, config.widths) if config.cardinalities else None
         )
-        self.initial_norm = nn.BatchNorm1d(config.inputs, momentum=0.01)
-        self.shared = nn.ModuleList(
-            _glu_linear(config.inputs if i == 0 else hidden, 2 * hidden) for i in range(config.n_shared)
+        self.initial_norm = nn.BatchNorm1d(config.inputs)
+        first = 1 if config.n_shared else transformers
+        self.first = _parameter((first,), config.inputs, 2 * hidden, True)
+        self.shared = _parameter((max(0, config.n_shared - 1),), hidden, 2 * hidden, True)
+        self.own = _parameter((transformers, own), hidden, 2 * hidden, True)
+        norms = (transformers, config.n_independent + config.n_shared, 2 * hidden)
+        self.gain, self.bias = nn.Parameter(torch.ones(norms)), nn.Parameter(torch.zeros(norms))
+        self.attend = _parameter((config.n_steps,), config.n_a, config.features, False)
+        masks = (config.n_steps, config.features)
+        self.attend_gain = nn.Parameter(torch.ones(masks))
+        self.attend_bias = nn.Parameter(torch.zeros(masks))
+        self.head = _parameter((), config.n_d, config.outputs, False)
+        for name, shape in {"": norms, "attend_": masks}.items():
+            self.register_buffer(f"{name}mean", torch.zeros(shape))
+            self.register_buffer(f"{name}variance", torch.ones(shape))
+        self.register_buffer("share", _share(config.widths), persistent=False)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        pack(state_dict, prefix, self.config)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _weights(self) -> Weights:
+        return Weights(*(getattr(self, name) for name in Weights._fields))
+
+    def _rules(self) -> Rules:
+        config = self.config
+        return Rules(config.n_d, config.gamma, MASKS[config.mask], config.numeric, self.share)
+
+    def _embed(self, numeric: Tensor, codes: Tensor, training: bool) -> Tensor:
+        """Numeric columns first, then every embedding; normalised over the whole batch."""
+        x, norm = numeric, self.initial_norm
+        if self.embedding is not None:
+            looked_up = self.embedding(codes)
+            x = torch.cat([numeric, looked_up], 1) if self.config.numeric else looked_up
+        return functional.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training, _MOMENTUM, norm.eps
         )
-        self.features = nn.ModuleList(
-            FeatureTransformer(config, self.shared) for _ in range(config.n_steps + 1)
-        )
-        self.attention = nn.ModuleList(AttentiveTransformer(config) for _ in range(config.n_steps))
-        self.head = _plain_linear(config.n_d, config.outputs)
-        self._mask = MASKS[config.mask]
-        self._register_spread(config)
 
-    def _register_spread(self, config: TabNetConfig) -> None:
-        """A column's mask is shared out evenly over the numbers of its embedding."""
-        widths = [1] * config.numeric + list(config.widths)
-        if all(width == 1 for width in widths):
-            spread = share = None
-        else:
-            spread = torch.tensor([i for i, width in enumerate(widths) for _ in range(width)])
-            share = torch.tensor([1.0 / width for width in widths for _ in range(width)])
-        self.register_buffer("spread", spread, persistent=False)
-        self.register_buffer("share", share, persistent=False)
+    def cuts(self, rows: int) -> tuple[Cut, ...]:
+        """Slices of a batch, and which rows meet in a virtual batch (see `ghost_norm`)."""
+        return cuts(rows, self.config.virtual_batch_size, self._slice_rows(rows))
 
-    def embed(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Numeric columns first, then every embedding."""
-        if self.embedding is None:
-            return numeric
-        looked_up = self.embedding(codes)
-        return torch.cat([numeric, looked_up], 1) if self.config.numeric else looked_up
+    def _slice_rows(self, rows: int) -> int:
+        """Rows that one pass takes: all on a device with many cores, as many as fit the cache on a CPU."""
+        if self.first.device.type != "cpu":
+            return rows
+        return max(1, _CELLS // max(self.config.inputs, self.first.shape[1]))
 
-    def _steps(self, numeric: Tensor, codes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Of each step the mask (rows, features) and the decision (rows, n_d), which is not negative."""
-        n_d = self.config.n_d
-        x = self.initial_norm(self.embed(numeric, codes))
-        attention = self.features[0](x, self.shared)[:, n_d:]
-        prior: Tensor | None = None
-        for features, attend in zip(list(self.features)[1:], self.attention, strict=True):
-            scores = attend(attention)
-            mask = self._mask(scores if prior is None else scores * prior)
-            left = self.config.gamma - mask
-            prior = left if prior is None else left * prior
-            out = features(self._masked(mask, x), self.shared)
-            attention = out[:, n_d:]
-            yield mask, functional.relu(out[:, :n_d])
+    def _decide(self, x: Tensor, cut: Cut) -> tuple[Tensor, Tensor]:
+        """Outputs of a cut's normalised rows, and the negative entropy summed over its rows and steps."""
+        wide = (*self.gain.shape[:2], cut.count * self.gain.shape[2])
+        narrow = (len(self.attend), cut.count * self.attend.shape[1])
+        found = Statistics(*(x.new_zeros(shape) for shape in (wide, wide, narrow, narrow)))
+        decision, entropy = decide(x, self._weights(), self._rules(), found)
+        with torch.no_grad():
+            for running, new in zip(
+                (self.mean, self.variance, self.attend_mean, self.attend_variance), found, strict=True
+            ):
+                fold(running, new, self.config.momentum)
+        return decision @ self.head.t(), entropy
 
     def forward(self, numeric: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs of the head, and the mean negative entropy of the masks (to be subtracted, weighted)."""
-        decision, entropy = None, numeric.new_zeros(())
-        for mask, step in self._steps(numeric, codes):
-            entropy = entropy + (mask * torch.log(mask + _EPSILON)).sum(1).mean()
-            decision = step if decision is None else decision + step
-        return self.head(decision), entropy / self.config.n_steps
+        """In training: outputs, and the mean negative entropy of the masks (to be subtracted, weighted)."""
+        x = self._embed(numeric, codes, training=True)
+        parts = [self._decide(x[cut.start : cut.stop], cut) for cut in self.cuts(len(x))]
+        total = torch.stack([entropy for _, entropy in parts]).sum()
+        return torch.cat([out for out, _ in parts]), total / (len(x) * self.config.n_steps)
 
-    def outputs(self, *inputs: Tensor) -> Tensor:
-        """Logits or standardised values."""
-        out: Tensor = self(*inputs)[0]
-        return out
-
-    def training_loss(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
-        """Loss of a batch minus the weighted negative entropy of the masks."""
+    def _inputs(self, batch: Batch, generator: torch.Generator) -> Tensor:
         numeric, codes = batch.inputs
         if codes.shape[1] and self.config.category_dropout > 0.0:
             codes = drop_categories(codes, self.config.category_dropout, generator)
-        out, entropy = self(numeric, codes)
-        penalised: Tensor = loss(out, batch.target, batch.weight) - self.config.lambda_sparse * entropy
-        return penalised
+        return self._embed(numeric, codes, training=True)
+
+    def training_loss(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+        """Loss of a batch minus the weighted negative entropy of the masks."""
+        x = self._inputs(batch, generator)
+        return torch.stack([value for value, _ in self._losses(x, batch, loss)]).sum()
+
+    def backward(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+        """Slice by slice, forward and backward: exact, as virtual batches know nothing of each other."""
+        x = self._inputs(batch, generator)
+        total, grads = x.new_zeros(()), []
+        for value, part in self._losses(x.detach(), batch, loss, leaves=True):
+            value.backward()  # type: ignore[no-untyped-call]
+            total += value.detach()
+            grads.append(part.grad)
+        x.backward(torch.cat(grads))  # type: ignore[no-untyped-call, arg-type]
+        return total
+
+    def _losses(
+        self, x: Tensor, batch: Batch, loss: Loss, leaves: bool = False
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """What each cut adds to the batch's loss, and its rows of x."""
+        divisor = loss.divisor(batch.target, batch.weight)
+        penalty = self.config.lambda_sparse / (len(x) * self.config.n_steps)
+        for cut in self.cuts(len(x)):
+            rows = slice(cut.start, cut.stop)
+            part = x[rows].requires_grad_() if leaves else x[rows]
+            out, entropy = self._decide(part, cut)
+            losses = loss.rows(out, batch.target[rows])
+            if batch.weight is not None:
+                losses = losses * batch.weight[rows]
+            yield losses.sum() / divisor - penalty * entropy, part
+
+    def _folded(self) -> Folded:
+        return fold_norms(self._weights(), self.mean, self.variance, self.attend_mean, self.attend_variance)
+
+    @torch.no_grad()
+    def _evaluate(self, inputs: tuple[Tensor, ...]) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """For slices of rows in turn, the mask and the decision of every step."""
+        numeric, codes = inputs
+        folded, rules = self._folded(), self._rules()
+        most = self._slice_rows(max(1, len(numeric)))
+        for start in range(0, max(1, len(numeric)), most):
+            rows = slice(start, start + most)
+            yield list(steps(self._embed(numeric[rows], codes[rows], training=False), folded, rules))
+
+    def outputs(self, *inputs: Tensor) -> Tensor:
+        """Logits or standardised values."""
+        decisions = [torch.stack([d for _, d in part]).sum(0) for part in self._evaluate(inputs)]
+        return torch.cat(decisions) @ self.head.t()
+
+    def explain(self, *inputs: Tensor) -> Tensor:
+        """Masks summed over the steps, each weighted by what its decision adds: (rows, features), >= 0."""
+        return torch.cat([_explained(part) for part in self._evaluate(inputs)])
+
+    def masks(self, *inputs: Tensor) -> Tensor:
+        """What each step looked at: (steps, rows, features); every row sums to 1."""
+        parts = [torch.stack([mask for mask, _ in part]) for part in self._evaluate(inputs)]
+        return torch.cat(parts, 1)
 
     def batch_rows(self, rows: int) -> int:
         """Whole virtual batches of equal size, so that one call normalises them all."""
@@ -168,12 +200,21 @@ class TabNet(Network):
                 return fewer
         return 0
 
-    def explain(self, *inputs: Tensor) -> Tensor:
-        """Masks summed over the steps, each weighted by what its decision adds: (rows, features), >= 0."""
-        parts = [mask * step.sum(1, keepdim=True) for mask, step in self._steps(*inputs)]
-        return torch.stack(parts).sum(0)
 
-    def _masked(self, mask: Tensor, x: Tensor) -> Tensor:
-        if self.spread is None or self.share is None:
-            return mask * x
-        return mask.index_select(1, self.spread) * self.share * x
+def _share(widths: tuple[int, ...]) -> Tensor | None:
+    """A column's mask is shared out evenly over the numbers of its embedding."""
+    if all(width == 1 for width in widths):
+        return None
+    share = torch.zeros(len(widths), sum(widths))
+    start = 0
+    for column, width in enumerate(widths):
+        share[column, start : start + width] = 1.0 / width
+        start += width
+    return share
+
+
+def _explained(part: list[tuple[Tensor, Tensor]]) -> Tensor:
+    total = torch.zeros_like(part[0][0])
+    for mask, decision in part:
+        total.addcmul_(mask, decision.sum(1, keepdim=True))
+    return total
