@@ -10,7 +10,8 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-vers
 STAMP := $(VENV)/.synced
 CRDS := crds charts/trainyard/files/crds  # a chart cannot read outside its folder
 
-.PHONY: help setup demo test check fmt types arrows crds lock unit cluster images down clean bench-operator
+.PHONY: help setup demo test test-here test-cluster check fmt types arrows crds lock unit cluster images down clean \
+	bench-operator bench-trainer bench-trainer-long
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +37,15 @@ images: cluster  ## build both images and put them into the cluster's registry
 test: setup  ## everything: check, unit, golden, contract and integration (starts a cluster)
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m hack up
-	$(BIN)/python -m hack images
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --keep-going --jobs=2 test-here test-cluster
+
+# The cluster's tests wait for pods most of their time, so the others run beside them; they speak when they are done.
+test-here:
+	$(BIN)/python -m pytest -m "not integration"
+
+test-cluster:
+	@mkdir -p build && { $(BIN)/python -m hack images && $(BIN)/python -m pytest -m integration; } \
+		> build/integration.log 2>&1; code=$$?; cat build/integration.log; exit $$code
 
 unit: setup  ## only the tests that need no cluster
 	$(BIN)/python -m pytest -m "not contract and not integration"
@@ -66,6 +74,12 @@ lock: setup  ## resolve the dependencies anew into requirements/*.txt
 
 bench-operator: images  ## latency, memory, reads and writes of the operator: build/bench/operator.json
 	$(BIN)/python -m tests.benchmarks.operator
+
+bench-trainer: setup  ## accuracy, speed and memory of the trainer, up to 40 minutes: build/bench/trainer.json
+	$(BIN)/python -m tests.benchmarks.trainer
+
+bench-trainer-long: setup  ## what takes hours: build/bench/trainer-long.json
+	$(BIN)/python -m tests.benchmarks.trainer --long
 
 down:  ## remove the cluster and all it put on this host; keep the tool cache
 	$(PYTHON) -m hack down

@@ -14,7 +14,7 @@ COLUMNS, CLASSES = 54, 7  # the shape of Forest Cover, whose data cannot be had 
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration. The rest (gamma 1.3, momentum 0.02, 2 + 2 layers, sparsemax) is the default of both."""
+    """One configuration; the rest (gamma 1.3, momentum 0.02, 2 + 2 layers, sparsemax) is both defaults."""
 
     rows: int
     width: int
@@ -24,7 +24,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As the issue of a reader would write it."""
+        """For a table."""
         return f"n_d {self.width}, {self.steps} steps, {self.batch}/{self.virtual}"
 
     @property

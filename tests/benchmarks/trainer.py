@@ -1,8 +1,9 @@
 """The trainer: how right its models are, how fast they are trained and served, what that weighs.
 
-Run by `make bench-trainer` (up to 40 minutes on two cores, which should be quiet) and `make bench-trainer-long`;
-`--only speed` runs the sections whose name begins so. Each section is a process of its own: threads, allocator
-and peak memory of one say nothing of another, and a crash or a time limit costs one section only.
+Run by `make bench-trainer` (up to 40 minutes on two cores, which should be quiet) and
+`make bench-trainer-long`; `--only speed` runs the sections whose name begins so. Each section is a process of
+its own: threads, allocator and peak memory of one say nothing of another, and a crash or a time limit costs
+one section only.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""A contestant in a process of its own, so that neither's threads, allocator or environment touch the other.
+
+Words come on standard input (`epoch`, `predict ROWS`, `explain ROWS`, `peak`), seconds or megabytes go to
+standard output; only one contestant works at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self
+
+from tests.benchmarks.cells import Cell
+from tests.benchmarks.report import ROOT
+
+OURS, COMPILED, PEER = "ours", "compiled", "peer"
+
+
+class Contestant:
+    """The other end: starts the process and asks."""
+
+    def __init__(self, who: str, cell: Cell) -> None:
+        self.who, self.cell = who, cell
+        words = [sys.executable, "-m", "tests.benchmarks.contestant", who, json.dumps(asdict(cell))]
+        self._process = subprocess.Popen(
+            words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.facts: dict[str, Any] = self._answer()
+
+    def ask(self, what: str, *arguments: int) -> float:
+        """Have one thing done."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join([what, *map(str, arguments)]) + "\n")
+        self._process.stdin.flush()
+        return float(self._answer())
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.who} on {self.cell.name} ended with code {self._process.wait()}")
+        return json.loads(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+def main() -> None:
+    """Be a contestant."""
+    who, cell = sys.argv[1], Cell(**json.loads(sys.argv[2]))
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    words = (line.split() for line in sys.stdin)
+    if who == PEER:
+        _peer(cell, words, out)
+    else:
+        _ours(cell, words, out, who == COMPILED)
+
+
+def _peer(cell: Cell, words: Iterator[list[str]], out: Any) -> None:
+    from tests.benchmarks.peer import Peer
+
+    peer = Peer(cell)
+    _say(out, peer.facts)
+    for word, *arguments in words:
+        _say(out, peer.epoch() if word == "epoch" else _other(peer, word, arguments))
+
+
+def _ours(cell: Cell, words: Iterator[list[str]], out: Any, compiled: bool) -> None:
+    from trainyard_trainer.threads import prepare_environment
+
+    prepare_environment()
+    from tests.benchmarks.ours import Enough, Ours
+
+    ours = Ours(cell, compiled)
+    _say(out, ours.facts)
+    pending: list[list[str]] = []
+
+    def after_epoch(epoch: Any) -> None:
+        _say(out, epoch.seconds)
+        _until_epoch()
+
+    def _until_epoch() -> None:
+        for word, *arguments in words:
+            if word == "epoch":
+                return
+            pending.append([word, *arguments])
+            break
+        raise Enough
+
+    try:
+        _until_epoch()
+    except Enough:
+        pass
+    else:
+        ours.train(after_epoch)
+    for word, *arguments in chain(pending, words):
+        _say(out, _other(ours, word, arguments))
+
+
+def _other(contestant: Any, word: str, arguments: list[str]) -> float:
+    if word == "peak":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return float(getattr(contestant, word)(*map(int, arguments)))
+
+
+def _say(out: Any, what: Any) -> None:
+    out.write(json.dumps(what) + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    main()
