@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from trainyard.api.base import InvalidManifest
 from trainyard.api.trainingjob import TrainingJob
 
+IN_MEMORY = "<DataFrame>"
+_HEAD = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "TrainingJob"}
 _PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[\d+\])*)")
 
 
@@ -27,6 +30,24 @@ def read_training_job(file: Path, overrides: list[str]) -> TrainingJob:
         return TrainingJob.strict(body)
     except InvalidManifest as error:
         raise InvalidManifest([f"{file}: {problem}" for problem in error.problems]) from None
+
+
+def training_job(body: Mapping[str, Any], name: str, *, in_memory: bool) -> TrainingJob:
+    """A TrainingJob from Python values.
+
+    Args:
+        body: A whole manifest, or its `spec` alone, then called `name`.
+        name: Name of the job where the body has none.
+        in_memory: The rows are there already and no source is read, whatever the body says.
+
+    Raises:
+        InvalidManifest: It breaks a rule; one line for each problem.
+    """
+    whole = dict(body) if "spec" in body else {"metadata": {"name": name}, "spec": body}
+    if in_memory:
+        spec = dict(whole["spec"])
+        whole["spec"] = {**spec, "data": {**(spec.get("data") or {}), "source": {"uri": IN_MEMORY}}}
+    return TrainingJob.strict({**_HEAD, **whole})
 
 
 def _document(file: Path) -> dict[str, Any]:

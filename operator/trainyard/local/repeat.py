@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from trainyard.api.wire import AttemptSpec, Result
+from trainyard.local.manifest import IN_MEMORY
 from trainyard.local.runs import RunRecord, RunStore
 from trainyard_trainer.errors import DataError, InvalidSpec
 from trainyard_trainer.resolve import Job
@@ -17,7 +18,7 @@ RERUN_OF = "trainyard.rerunOf"
 DIGEST, HOLDOUT = "trainyard.dataDigest", "trainyard.holdoutDigest"
 _VERSIONS = ("trainyard.version", "trainyard.torch", "trainyard.python", "trainyard.device")
 _PARTS = ("test_", "oof_", "val_")
-IN_MEMORY, SPEC = "<DataFrame>", "spec.json"
+SPEC = "spec.json"
 
 
 @dataclass(frozen=True, slots=True)

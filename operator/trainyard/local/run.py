@@ -99,7 +99,6 @@ def _loaded(data: Any) -> tuple[tuple[Table, list[str]] | None, str]:
     if data is None:
         return None, ""
     from trainyard_trainer.data.frame import table_from_frame
-
     from trainyard_trainer.data.identity import data_digest
 
     table, notices = table_from_frame(data)
