@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -341,19 +342,31 @@ def test_chart_grants_a_namespaced_operator_all_it_needs(alone: Bench, tmp_path:
     assert set(refused) <= {("get", "namespaces", "403")}
 
 
-def test_operator_outlives_an_api_server_that_dies(tmp_path: Path) -> None:
+def test_operator_tells_and_outlives_an_api_server_that_hangs_or_dies(tmp_path: Path) -> None:
+    env = {"TRAINYARD_WATCH_SILENCE_SECONDS": "2"}
     with ApiServer.start() as server:
         server.install_crds(ROOT / "crds")
         bench = Bench(server, server.create_namespace("outage"))
-        with running_operator(server, "outage", tmp_path) as operator:
+        with running_operator(server, "outage", tmp_path, env) as operator:
             bench.apply("before")
             eventually(lambda: bench.names("jobs") == ["before-tj-a1"])
+            server.freeze()
+            told = eventually(lambda: _unready(operator), within=20)
+            assert re.match(r"\d of 5 watches are down, /apis?/\S+/namespaces/outage/\w+ for \d+ s: ", told)
+            server.freeze(frozen=False)
+            eventually(operator.ready, within=40)
             server.stop_apiserver()
-            time.sleep(3)
-            assert operator.child.alive()
+            eventually(lambda: _unready(operator), within=20)
+            assert operator.fetch("/healthz")[0] == 200
             server.start_apiserver()
             bench.apply("after")
             eventually(lambda: bench.names("jobs") == ["after-tj-a1", "before-tj-a1"], within=30)
             bench.patch("before", {"spec": {"runPolicy": {"suspend": True}}})
             bench.until("before", "Suspended", within=30)
+            eventually(operator.ready, within=40)
             assert operator.fetch("/healthz")[0] == 200
+
+
+def _unready(operator: OperatorProcess) -> str:
+    code, text = operator.fetch("/readyz")
+    return text if code == 503 else ""

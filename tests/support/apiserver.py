@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -140,6 +141,11 @@ class ApiServer:
         """Take the API server away; etcd keeps what it holds."""
         self._close()
         self._children.pop("kube-apiserver").stop(sig=sig)
+
+    def freeze(self, *, frozen: bool = True) -> None:
+        """Let the API server hang with all its connections open, or go on."""
+        self._close()
+        os.kill(self._children["kube-apiserver"].pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def start_controller_manager(self) -> None:
         """Start what makes pods of Jobs, collects garbage and gives namespaces their ServiceAccount."""

@@ -58,7 +58,7 @@ class Operator:
         self._resync = Resync(kube, settings.namespaces, pods, promotions, metrics, self._enqueue)
         self._streams = Streams(settings, self._intake, metrics)
         self._http = HealthServer(
-            settings.http_port, metrics, alive=lambda: self._alive, ready=lambda: self._streams.ready
+            settings.http_port, metrics, alive=lambda: self._alive, unready=lambda: self._streams.trouble
         )
 
     @property

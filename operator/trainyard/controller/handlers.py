@@ -5,7 +5,7 @@ The handlers run in kopf's own thread and loop; `Sink` is the main loop's side o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import kopf
@@ -13,6 +13,8 @@ import kopf
 from trainyard.api.names import GROUP, MODELSERVER, TRAININGJOB, VERSION
 
 DELETED = "DELETED"
+PLURALS = frozenset({TRAININGJOB.plural, MODELSERVER.plural, "deployments", "jobs", "pods"})
+"""The resources watched below."""
 
 
 class Sink(Protocol):
@@ -34,7 +36,10 @@ class Sink(Protocol):
         """A pod of ours was seen."""
 
 
-def build_registry(sink: Sink) -> kopf.OperatorRegistry:
+Login = Callable[..., Awaitable[kopf.AiohttpSession | None]]
+
+
+def build_registry(sink: Sink, login: Login) -> kopf.OperatorRegistry:
     """Register one handler a resource, with full selectors so that only these groups are discovered."""
     registry = kopf.OperatorRegistry()
 
@@ -58,8 +63,5 @@ def build_registry(sink: Sink) -> kopf.OperatorRegistry:
     async def on_pod(event: Any, **_: Any) -> None:
         sink.pod(event["object"], deleted=event["type"] == DELETED)
 
-    @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
-
+    kopf.on.login(registry=registry)(login)
     return registry

@@ -15,12 +15,12 @@ class HealthServer:
     """A small HTTP server."""
 
     def __init__(
-        self, port: int, metrics: Metrics, *, alive: Callable[[], bool], ready: Callable[[], bool]
+        self, port: int, metrics: Metrics, *, alive: Callable[[], bool], unready: Callable[[], str]
     ) -> None:
         self._port = port
         self._metrics = metrics
         self._alive = alive
-        self._ready = ready
+        self._unready = unready
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -39,14 +39,14 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _health(self, _: web.Request) -> web.Response:
-        return _answer(self._alive(), "the watch supervisor is not running")
+        return _answer("" if self._alive() else "the watch supervisor is not running")
 
     async def _readiness(self, _: web.Request) -> web.Response:
-        return _answer(self._ready(), "the watches are not up yet")
+        return _answer(self._unready())
 
     async def _scrape(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": PROMETHEUS})
 
 
-def _answer(ok: bool, otherwise: str) -> web.Response:
-    return web.Response(status=200 if ok else 503, text="ok\n" if ok else f"{otherwise}\n")
+def _answer(trouble: str) -> web.Response:
+    return web.Response(status=503 if trouble else 200, text=f"{trouble or 'ok'}\n")

@@ -28,6 +28,8 @@ class Settings:
     http_port: int = 8080
     log_level: str = "INFO"
     resync_seconds: float = 300.0
+    watch_silence_seconds: float = 70.0
+    """A watch that brings nothing for so long is opened anew; the API server says something once a minute."""
     concurrency: int = 6
     """Passes at a time. More make a burst slower: the API server's CPU is what a start waits for."""
 
@@ -50,6 +52,7 @@ class Settings:
             http_port=int(_number(env, "TRAINYARD_HTTP_PORT", 8080)),
             log_level=(env.get("TRAINYARD_LOG_LEVEL") or "INFO").upper(),
             resync_seconds=_number(env, "TRAINYARD_RESYNC_SECONDS", 300),
+            watch_silence_seconds=_number(env, "TRAINYARD_WATCH_SILENCE_SECONDS", 70),
             concurrency=int(_number(env, "TRAINYARD_CONCURRENCY", 6)),
         )
 

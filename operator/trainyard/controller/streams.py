@@ -12,12 +12,14 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import kopf
 
-from trainyard.controller.handlers import Sink, build_registry
+from trainyard.controller.handlers import PLURALS, Sink, build_registry
 from trainyard.controller.metrics import Metrics
 from trainyard.controller.settings import Settings
+from trainyard.controller.watches import SERVER_TIMEOUT, TracedSession, Watches
 from trainyard.render.labels import SELECTOR, SERVING_SELECTOR, TRAINING_SELECTOR
 
 log = logging.getLogger(__name__)
@@ -43,14 +45,17 @@ class Streams:
         self._settings = settings
         self._sink = sink
         self._metrics = metrics
+        self._watches = Watches(
+            len(PLURALS) * max(1, len(settings.namespaces)), settings.watch_silence_seconds
+        )
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
 
     @property
-    def ready(self) -> bool:
-        """Whether kopf is up and watches."""
-        return self._ready.is_set()
+    def trouble(self) -> str:
+        """Why events do not arrive; nothing when all watches are open."""
+        return self._watches.trouble() if self._ready.is_set() else "the watches are not up yet"
 
     @property
     def alive(self) -> bool:
@@ -75,6 +80,7 @@ class Streams:
             except Exception:
                 log.exception("the watch streams broke")
             self._ready.clear()
+            self._watches.forget()
             if self._stop.is_set():
                 return
             self._metrics.stream_restarts.inc()
@@ -86,8 +92,8 @@ class Streams:
 
     async def _run(self) -> None:
         await kopf.operator(
-            registry=build_registry(self._sink),
-            settings=_kopf_settings(),
+            registry=build_registry(self._sink, self._login),
+            settings=_kopf_settings(self._settings.watch_silence_seconds),
             standalone=True,
             clusterwide=not self._settings.namespaces,
             namespaces=self._settings.namespaces,
@@ -95,8 +101,12 @@ class Streams:
             ready_flag=self._ready,
         )
 
+    async def _login(self, **kwargs: Any) -> kopf.AiohttpSession | None:
+        info = kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+        return None if info is None else TracedSession.of(info, self._watches.trace())
 
-def _kopf_settings() -> kopf.OperatorSettings:
+
+def _kopf_settings(silence: float) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True
     settings.scanning.disabled = True
@@ -105,8 +115,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = InfiniteBackoffs()
     settings.watching.connect_timeout = 5
-    settings.watching.inactivity_timeout = 70
-    settings.watching.server_timeout = 600
+    settings.watching.inactivity_timeout = silence
+    settings.watching.server_timeout = SERVER_TIMEOUT
     settings.queueing.worker_limit = None
     settings.watching.label_selectors["batch", "v1", "jobs"] = SELECTOR
     settings.watching.label_selectors["apps", "v1", "deployments"] = SERVING_SELECTOR
