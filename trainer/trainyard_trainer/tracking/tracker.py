@@ -104,11 +104,18 @@ class Tracker:
             self._ready.set()
 
     def _connect(self) -> None:
-        run = MlflowRun(self.identity)
-        with translated(self.identity.uri):
-            self._on_connected(run)
-        self.run = run
-        self._ready.set()
+        """Find or create the run and describe it; again from the start where MLflow goes away meanwhile."""
+        while not self._ready.is_set():
+            try:
+                run = MlflowRun(self.identity)
+                with translated(self.identity.uri):
+                    self._on_connected(run)
+            except DependencyDown as error:
+                self._wake.clear()
+                self._give_up_late(error)
+                continue
+            self._down_since, self.run = None, run
+            self._ready.set()
 
     def _empty(self) -> bool:
         with self._lock:
