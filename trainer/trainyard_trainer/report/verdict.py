@@ -1,0 +1,71 @@
+"""The few sentences a hurried reader takes away."""
+
+from __future__ import annotations
+
+from trainyard_trainer.evaluate.names import maximised
+from trainyard_trainer.report import words
+from trainyard_trainer.report.chart import Section
+from trainyard_trainer.report.findings import Findings
+from trainyard_trainer.report.scores import Score, baselines, headline
+
+_FEW = 100
+_PHRASES = {
+    "most frequent class": "always giving the most frequent class",
+    "mean of the training rows": "always giving the mean of the training rows",
+}
+
+
+def section(f: Findings) -> Section:
+    """What it reached, whether that beats little effort, and how far the figure can be trusted."""
+    sentences = [*_reached(f), *_against(f), *_doubts(f)]
+    return Section("verdict", "In short", sentences)
+
+
+def _reached(f: Findings) -> list[str]:
+    best = headline(f)
+    rows = words.count(len(f.judged), f"{f.part} row")
+    if best is None:
+        return [f"The model was looked at on {rows}."]
+    unseen = " that it never saw in training" if f.part == "test" else " that also chose its best epoch"
+    said = f"On {rows}{unseen}, its {words.metric(best.metric)} is {words.number(best.value)}"
+    if best.low is not None and best.high is not None:
+        said += f" (95 % interval {words.number(best.low)} to {words.number(best.high)})"
+    return [said + "."]
+
+
+def _against(f: Findings) -> list[str]:
+    """The headline beside each simple model's."""
+    best = headline(f)
+    if best is None:
+        return []
+    said = []
+    for name, values in baselines(f).items():
+        other = values.get(best.metric)
+        if other is not None:
+            simple = _PHRASES.get(name, f"the {name}")
+            said.append(f"{_compared(best, other, len(f.judged))} {simple} ({words.number(other)}).")
+    return said
+
+
+def _compared(best: Score, other: float, rows: int) -> str:
+    sign = 1.0 if maximised(best.metric) else -1.0
+    better = sign * (best.value - other)
+    known = best.low is not None and best.high is not None
+    sure = rows >= _FEW and (not known or not (best.low or 0.0) <= other <= (best.high or 0.0))
+    if better > 0:
+        return "That is clearly better than" if sure else "That is better, though within chance, than"
+    if better < 0:
+        return "That is worse than" if sure else "That is no better, within chance, than"
+    return "That equals"
+
+
+def _doubts(f: Findings) -> list[str]:
+    """What limits the figure."""
+    said = []
+    if len(f.judged) < _FEW:
+        rows = words.count(len(f.judged), "row")
+        said.append(f"{rows} is little to judge by: another draw of rows could look quite different.")
+    if f.part == "validation":
+        said.append("There is no test part, so the figure is a little too good: set data.split.test.")
+    said += [f"About the data: {notice.rstrip('.')}." for notice in f.notices]
+    return said
