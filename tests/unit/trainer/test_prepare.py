@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from trainyard_trainer.data import memory
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.prepare import Prepared, prepare
 from trainyard_trainer.data.settings import ColumnSettings, DataSettings, SourceSettings, SplitSettings
-from trainyard_trainer.errors import DataError, DependencyDown, InvalidSpec, JobError
+from trainyard_trainer.errors import DataError, InvalidSpec, JobError
 
 RNG = np.random.default_rng(0)
 ROWS = 200
@@ -111,12 +108,35 @@ def test_regression_targets_are_standardised(tmp_path: Path) -> None:
     assert data.target_means[0] == pytest.approx(np.array(values)[data.rows.train].mean())
 
 
+def test_columns_without_values_are_left_out_and_said(tmp_path: Path) -> None:
+    """Nothing can be learned from them, and a model that asked for them could not be served."""
+    late: list[object] = [""] * 180 + [1] * 20
+    data = prepared(
+        tmp_path, {"fax": [""] * ROWS, "late": late, **GOOD}, split=SplitSettings(0.05, 0.05, by="Order")
+    )
+    assert "column 'fax' is left out: it has no value in any row" in data.notices
+    assert "column 'late' has no value in any training row and is left out" in data.notices
+    assert [c.name for c in data.schema.columns] == ["age", "zone", "job"]
+    assert data.train.inputs[0].shape == (180, 2)
+
+
+def test_dates_are_left_out_unless_they_are_told_to_be_categories(tmp_path: Path) -> None:
+    data = prepared(tmp_path, {"day": DAYS, **GOOD})
+    assert "day" not in [c.name for c in data.schema.columns]
+    assert any(notice.startswith("column 'day' is left out: it holds dates") for notice in data.notices)
+    told = prepared(tmp_path, {"day": DAYS, **GOOD}, columns=ColumnSettings(categorical=("day",)))
+    assert told.preprocessor.vocabularies[0][0] == "2024-01-01"
+    assert (told.preprocessor.encode(told.raw(told.rows.train))[1] == told.train.inputs[1]).all()
+
+
 def odd(value: object, column: str = "age", row: int = 3) -> dict[str, list[object]]:
     values = list(GOOD[column])
     values[row] = value
     return {**GOOD, column: values}
 
 
+DAYS: list[object] = [f"2024-01-{1 + i % 28:02d}" for i in range(ROWS)]
+LONG: list[object] = [str(2**53 + 1 + i) for i in range(ROWS)]
 BAD = [
     pytest.param(GOOD, {"target": "inkome"}, "data.target: the data have no column 'inkome'", id="no-target"),
     pytest.param(GOOD, {"target": "job_"}, "did you mean 'job'", id="close-match"),
@@ -150,6 +170,31 @@ BAD = [
         id="two-rows",
     ),
     pytest.param({"y": GOOD["y"], "id": GOOD["id"]}, {"target": "y"}, "no column is left", id="no-features"),
+    pytest.param(
+        GOOD,
+        {"columns": ColumnSettings(drop=("y",)), "target": "y"},
+        "column 'y' is named in both data.target and data.columns.drop",
+        id="two-purposes",
+    ),
+    pytest.param(
+        {"day": DAYS, **GOOD},
+        {"columns": ColumnSettings(numeric=("day",))},
+        "column 'day' holds dates, which are not numbers",
+        id="dates-as-numbers",
+    ),
+    pytest.param({**GOOD, "y": DAYS}, {}, "target 'y' holds dates, which cannot be predicted", id="dates"),
+    pytest.param(
+        {"id": LONG, **{key: cells for key, cells in GOOD.items() if key != "id"}},
+        {"columns": ColumnSettings(numeric=("id",))},
+        "column 'id' holds whole numbers too long to compute with, such as 9007199254740993",
+        id="long-identifiers",
+    ),
+    pytest.param(
+        odd("", "y", 0) | {"age": [*GOOD["age"][:3], "forty", *GOOD["age"][4:]]},
+        {},
+        "column 'age', row 4: 'forty'",  # counted in the file, though row 1 is left out
+        id="row-of-the-file",
+    ),
 ]
 
 
@@ -168,6 +213,7 @@ def test_bad_data_are_told(
     [
         (SourceSettings("/no/such/file.csv"), DataError, "/no/such/file.csv does not exist"),
         (SourceSettings("/"), DataError, "/ is a folder"),
+        (SourceSettings("/proc/self/mem"), DataError, "/proc/self/mem cannot be read: Input/output error"),
         (SourceSettings("sample://breast-cancer"), InvalidSpec, "did you mean 'breast_cancer'"),
         (SourceSettings("ftp://host/x.csv"), InvalidSpec, "ftp:// is not read"),
         (SourceSettings("s3://bucket"), DataError, "s3://bucket names no object"),
@@ -184,53 +230,6 @@ def test_sources_that_cannot_be(
     monkeypatch.setattr("trainyard_trainer.data.source.RETRY_SECONDS", 0.1)
     with pytest.raises(kind, match=message):
         load(DataSettings(source), tmp_path)
-
-
-class Host(BaseHTTPRequestHandler):
-    """Fails once, then answers by path."""
-
-    failed: ClassVar[set[str]] = set()
-
-    def do_GET(self) -> None:
-        """200, or the status that the path names."""
-        if self.path == "/once.csv" and not self.failed:
-            self.failed.add(self.path)
-            self.send_error(503)
-        elif self.path.startswith("/status/"):
-            self.send_error(int(self.path.rsplit("/", 1)[1]))
-        else:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"a,y\n1,0\n2,1\n")
-
-    def log_message(self, *args: object) -> None:
-        """Silence."""
-
-
-@pytest.fixture
-def host() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_a_download_survives_a_hiccup(host: str, tmp_path: Path) -> None:
-    assert load(DataSettings(SourceSettings(f"{host}/once.csv")), tmp_path)[0].rows == 2
-    assert Host.failed == {"/once.csv"}
-
-
-@pytest.mark.parametrize(("status", "code"), [(404, 65), (403, 77), (401, 77)])
-def test_a_host_that_refuses(status: int, code: int, host: str, tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=f"answers {status}") as caught:
-        load(DataSettings(SourceSettings(f"{host}/status/{status}")), tmp_path)
-    assert caught.value.exit_code == code
-
-
-def test_a_host_that_stays_broken(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainyard_trainer.data.source.RETRY_SECONDS", 0.1)
-    with pytest.raises(DependencyDown, match="cannot be fetched: 500"):
-        load(DataSettings(SourceSettings(f"{host}/status/500")), tmp_path)
 
 
 def test_the_pin(tmp_path: Path) -> None:
@@ -251,6 +250,33 @@ def test_memory_is_stated_with_both_numbers(tmp_path: Path) -> None:
     assert said == "x.csv needs up to 300.0 MiB of memory, of 512.0 MiB"
     with pytest.raises(DataError, match=r"x.csv needs about 2\.0 GiB .* has 512\.0 MiB"):
         memory.check(2 * 2**30, limit, "x.csv")
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.csv.gz", "d.parquet"])
+def test_data_larger_than_memory_are_not_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"x": np.arange(50_000) % 97, "y": np.arange(50_000) % 2})
+    if name.endswith("parquet"):
+        frame.to_parquet(tmp_path / name)
+    else:
+        frame.to_csv(tmp_path / name, index=False)
+    monkeypatch.setattr(memory, "limit_bytes", lambda: 2**20)
+    with pytest.raises(DataError, match=rf"{name} needs about \d\.\d MiB .* has 1\.0 MiB, of which 60%"):
+        load(DataSettings(SourceSettings(str(tmp_path / name))), tmp_path)
+
+
+def test_a_generated_sample_larger_than_memory_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "limit_bytes", lambda: 2**20)
+    with pytest.raises(DataError, match=r"sample://syn1\?rows=50000 needs about 11\.\d MiB of memory"):
+        load(DataSettings(SourceSettings("sample://syn1?rows=50000")), tmp_path)
+
+
+def test_a_pinned_sample_makes_no_sense(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSpec, match="sha256 does not apply"):
+        load(DataSettings(SourceSettings("sample://syn1", sha256="0" * 64)), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "diabetes", "digits", "iris", "wine"])

@@ -13,7 +13,7 @@ import pytest
 from trainyard_trainer.data.read import is_parquet, read_parquet
 from trainyard_trainer.data.read_csv import read_csv
 from trainyard_trainer.data.settings import CSVSettings
-from trainyard_trainer.data.table import Numbers, Table, Texts
+from trainyard_trainer.data.table import Numbers, Table, Texts, Times
 from trainyard_trainer.errors import DataError
 
 MESSY = """\
@@ -97,6 +97,77 @@ def test_unreadable_files(tmp_path: Path, content: str | bytes, message: str) ->
     with pytest.raises(DataError, match=message) as caught:
         read(tmp_path, content)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message", "remedy"),
+    [
+        pytest.param(
+            "a\nx\n".encode("utf-16"), {}, "byte 0xff at offset 0 is not utf-8", "utf-16", id="utf-16"
+        ),
+        pytest.param(
+            "a\nx\n", {"encoding": "utf-99"}, "there is no encoding 'utf-99'", "latin-1", id="no-such"
+        ),
+        pytest.param(
+            "1,2\n",
+            {"header": False, "column_names": ("a",)},
+            "has 2 columns, .* names 1",
+            "every",
+            id="names",
+        ),
+        pytest.param(
+            gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:60], {}, "cannot be read", "complete", id="cut-gzip"
+        ),
+        pytest.param(
+            gzip.compress(b"a,b\n1,2\n1,2,3\n"), {}, "line 3: 3 fields, expected 2", "line", id="ragged-gzip"
+        ),
+    ],
+)
+def test_what_is_said_and_what_to_do(
+    tmp_path: Path, content: str | bytes, options: dict[str, object], message: str, remedy: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read(tmp_path, content, **options)
+    assert remedy in caught.value.remedy
+
+
+def test_long_identifiers_stay_apart(tmp_path: Path) -> None:
+    table = read(tmp_path, "id,big\n9007199254740993,1e300\n9007199254740992,2\n")
+    assert cells(table, "id") == ["9007199254740993", "9007199254740992"]
+    assert isinstance(table.columns["big"], Numbers)
+
+
+def test_dates(tmp_path: Path) -> None:
+    table = read(
+        tmp_path, "day,at,no\n2024-02-29,2024-01-01T10:00:00Z,2023-02-31\n,2024-01-01 10:00:00.5,2024-01-01\n"
+    )
+    assert [type(column) for column in table.columns.values()] == [Times, Times, Texts]
+    assert cells(table, "day") == ["2024-02-29", None]
+    assert cells(table, "at") == ["2024-01-01 10:00:00.000000", "2024-01-01 10:00:00.500000"]
+
+
+@pytest.mark.parametrize(
+    ("arrow", "message"),
+    [
+        pytest.param(pa.table({"a": pa.array([], type=pa.int64())}), "has no rows", id="no-rows"),
+        pytest.param(
+            pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]), "two columns named 'a'", id="twice"
+        ),
+    ],
+)
+def test_parquet_that_is_no_table(tmp_path: Path, arrow: pa.Table, message: str) -> None:
+    pyarrow.parquet.write_table(arrow, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=message):
+        read_parquet(tmp_path / "t.parquet")
+
+
+def test_a_truncated_parquet_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pa.table({"a": list(range(1000))}), path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"t\.parquet cannot be read as Parquet") as caught:
+        read_parquet(path)
+    assert "complete" in caught.value.remedy
 
 
 def test_a_file_that_only_looks_like_parquet(tmp_path: Path) -> None:

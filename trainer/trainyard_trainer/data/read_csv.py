@@ -6,6 +6,7 @@ column is read a second time as text, so that its kind depends on all of it and 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -138,7 +139,10 @@ def _first_line(path: Path, settings: CSVSettings) -> str:
     try:
         with _open(path) as stream:
             head = stream.read(1 << 16)
-        text = head.decode(settings.encoding, errors="ignore").removeprefix("\ufeff")
+        text = codecs.getincrementaldecoder(settings.encoding)().decode(head).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        _explain_encoding(path, settings.encoding)
+        raise
     except LookupError:
         raise DataError(
             f"there is no encoding '{settings.encoding}'", "set data.source.csv.encoding, for example latin-1"
