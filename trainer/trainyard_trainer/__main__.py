@@ -46,14 +46,13 @@ def _run(stop: StopRequest) -> tuple[str, int]:
     from trainyard_trainer.resolve import read_spec, resolve
     from trainyard_trainer.runner import make_result, run_job
 
-    observer = LogObserver()
     workdir = Path(os.environ.get("TRAINYARD_WORKDIR", WORKDIR))
     try:
         job = resolve(read_spec(Path(os.environ.get("TRAINYARD_SPEC", SPEC))))
     except JobError as error:
         result = make_result(Outcome(), error)
     else:
-        result, _ = run_job(job, workdir, observer, stop)
+        result, _ = run_job(job, workdir, LogObserver(job.fit.metric), stop)
     if result.exit_code:
         print(f"{result.cause or 'failed'}: {result.message}", file=sys.stderr)
         if result.remedy:

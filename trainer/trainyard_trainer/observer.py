@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from trainyard_trainer.data.prepare import Prepared
+from trainyard_trainer.evaluate.names import default_metric
 from trainyard_trainer.fit.loop import Epoch
 
 
@@ -46,10 +47,43 @@ def summary(prepared: Prepared) -> str:
     )
 
 
+class Headline:
+    """The one metric worth showing while it trains, the one that chooses the epoch: now, and at its best.
+
+    Args:
+        metric: What the specification names; by the task where it is silent.
+    """
+
+    def __init__(self, metric: str | None) -> None:
+        self._metric, self._best = metric, ""
+        self.training_seconds = 0.0
+
+    def data(self, prepared: Prepared) -> None:
+        """The task is known from here on."""
+        target = prepared.target
+        self._metric = self._metric or default_metric(target.task, len(target.classes))
+
+    def epoch(self, epoch: Epoch) -> str:
+        """The metric after an epoch, in words."""
+        self.training_seconds += epoch.seconds
+        name = self._metric if self._metric and self._metric in epoch.metrics else "train_loss"
+        value = epoch.metrics[name]
+        if epoch.best and name == self._metric:
+            self._best = f", best {value:.4f} (epoch {epoch.number})"
+        return f"{name} {value:.4f}{self._best}"
+
+    def fold(self, metrics: Mapping[str, float]) -> str:
+        """The same metric of one fold, which has no part in its name."""
+        name = (self._metric or "").partition("_")[2]
+        shown = name if name in metrics else next(iter(metrics))
+        return f"{shown} {metrics[shown]:.4f}"
+
+
 class LogObserver:
     """Plain lines, at most one epoch in two seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, metric: str | None = None) -> None:
+        self.headline = Headline(metric)
         self._last = 0.0
 
     def stage(self, text: str) -> None:
@@ -58,6 +92,7 @@ class LogObserver:
 
     def data(self, prepared: Prepared) -> None:
         """What was read, and what was left out of it."""
+        self.headline.data(prepared)
         for line in (summary(prepared), *prepared.notices):
             print(line, flush=True)
 
@@ -67,21 +102,18 @@ class LogObserver:
             print(f"resuming after epoch {done} of {epochs}", flush=True)
 
     def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
-        """Metrics of the epoch."""
+        """The metric, how fast, and how long still."""
+        headline = self.headline.epoch(epoch)
         if epoch.number != epochs and time.monotonic() - self._last < 2.0:
             return
         self._last = time.monotonic()
         rate = epoch.rows / max(epoch.seconds, 1e-9)
-        facts = f"{_values(epoch.metrics)} {rate:.0f} rows/s eta {eta_seconds:.0f} s"
-        print(f"epoch {epoch.number}/{epochs} {facts}", flush=True)
+        pace = f"{rate:.0f} rows/s, {eta_seconds:.0f} s left"
+        print(f"epoch {epoch.number}/{epochs}: {headline}; {pace}", flush=True)
 
     def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """A line a fold, as rarely as epochs."""
         if done != total and time.monotonic() - self._last < 2.0:
             return
         self._last = time.monotonic()
-        print(f"fold {done}/{total} {_values(metrics)}", flush=True)
-
-
-def _values(metrics: Mapping[str, float]) -> str:
-    return " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
+        print(f"fold {done}/{total}: {self.headline.fold(metrics)}", flush=True)

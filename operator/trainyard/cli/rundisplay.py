@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,7 +26,7 @@ def show_success(console: Console, finished: Finished) -> None:
         highlight=False,
     )
     rows = metric_rows(outcome.metrics, outcome.evaluation or {})
-    console.print(_table(rows))
+    console.print(_table(rows, *_constant(outcome.evaluation or {})[:1]))
     for line in _notes(rows, outcome.evaluation or {}):
         console.print(f"[dim]{escape(line)}[/]", highlight=False)
     _show_next(console, finished)
@@ -39,19 +42,26 @@ def show_failure(result: Result) -> None:
     say(result.message or "failed", result.remedy, label)
 
 
-def _table(rows: list[MetricRow]) -> Table:
+def _constant(evaluation: Mapping[str, Any]) -> tuple[str, str]:
+    """The baseline that looks at no column: its name, and what it says."""
+    if evaluation.get("task") == "Regression":
+        return "mean", "always the mean of the training rows"
+    return "majority", "always the commonest class"
+
+
+def _table(rows: list[MetricRow], constant: str) -> Table:
     """Only columns that have something in them."""
     columns = {
-        "validation": [_number(row.validation) for row in rows],
-        "out of fold": [_number(row.oof) for row in rows],
+        "val": [_number(row.validation) for row in rows],
+        "folds": [_number(row.oof) for row in rows],
         "test": [_number(row.test) for row in rows],
         "95 % interval": [_interval(row.interval) for row in rows],
         "baseline": [_number(row.baseline) for row in rows],
-        "majority": [_number(row.majority) for row in rows],
+        constant: [_number(row.majority) for row in rows],
     }
     shown = {heading: cells for heading, cells in columns.items() if any(cells)}
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
     for i, row in enumerate(rows):
@@ -59,11 +69,11 @@ def _table(rows: list[MetricRow]) -> Table:
     return table
 
 
-def _notes(rows: list[MetricRow], evaluation: dict[str, object]) -> list[str]:
+def _notes(rows: list[MetricRow], evaluation: Mapping[str, Any]) -> list[str]:
     """What the words of the table mean, and the warning that a newcomer would not think of."""
     notes = []
     if any(row.baseline is not None for row in rows):
-        notes.append("baseline: a linear model on the same rows; majority: always the commonest answer")
+        notes.append("baseline: a linear model on the same rows; {}: {}".format(*_constant(evaluation)))
     deciding = str(evaluation.get("metric") or "").partition("_")[2]
     row = next((r for r in rows if r.name == deciding), None)
     if (
@@ -105,10 +115,11 @@ def _command(console: Console, text: str) -> None:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if abs(value) >= 1000 else f"{value:.4f}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
 def _interval(bounds: tuple[float, float] | None) -> str:
     if bounds is None:
         return ""
-    return escape(f"[{_number(bounds[0])}, {_number(bounds[1])}]")
+    digits = 3 if max(map(abs, bounds)) < 10 else 1
+    return escape("[{:,.{d}f}, {:,.{d}f}]".format(*bounds, d=digits))

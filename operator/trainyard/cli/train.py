@@ -64,7 +64,7 @@ def train(console: Console, folder: RunFolder, make_job: Callable[[], Job]) -> F
         folder.resumable = result.cause == "Stopped"
         show_failure(result)
         return result.exit_code
-    return Finished(job, result, outcome, observer.training_seconds, time.monotonic() - started)
+    return Finished(job, result, outcome, observer.headline.training_seconds, time.monotonic() - started)
 
 
 def _stop_on_signals(stop: StopRequest, console: Console) -> None:

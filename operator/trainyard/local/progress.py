@@ -19,42 +19,14 @@ from rich.text import Text
 from typing_extensions import override
 
 from trainyard_trainer.data.prepare import Prepared
-from trainyard_trainer.evaluate.names import default_metric
 from trainyard_trainer.fit.loop import Epoch
-from trainyard_trainer.observer import LogObserver, summary
+from trainyard_trainer.observer import Headline, LogObserver, summary
 
 _REDRAW_SECONDS = 0.2
-_UNSEEN = "train_loss"
-
-
-class _Best:
-    """The metric that chooses the epoch: now, and at its best so far."""
-
-    def __init__(self, metric: str | None) -> None:
-        self._metric, self._best = metric, ""
-        self.training_seconds = 0.0
-
-    def data(self, prepared: Prepared) -> None:
-        """Where nothing was said, the metric goes by the task."""
-        target = prepared.target
-        self._metric = self._metric or default_metric(target.task, len(target.classes))
-
-    def after(self, epoch: Epoch) -> str:
-        """The metric in words."""
-        self.training_seconds += epoch.seconds
-        name = self._metric if self._metric and self._metric in epoch.metrics else _UNSEEN
-        value = epoch.metrics[name]
-        if epoch.best and name != _UNSEEN:
-            self._best = f", best {value:.4f} (epoch {epoch.number})"
-        return f"{name} {value:.4f}{self._best}"
 
 
 class PlainObserver(LogObserver):
     """Lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.training_seconds = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -64,18 +36,13 @@ class PlainObserver(LogObserver):
     ) -> None:
         return None
 
-    @override
-    def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
-        """A line, and the time."""
-        self.training_seconds += epoch.seconds
-        super().epoch(epoch, epochs, eta_seconds)
-
 
 class RichObserver:
     """A bar with what is behind it, on two lines that stay in place."""
 
     def __init__(self, console: Console, metric: str | None = None) -> None:
-        self._console, self._best = console, _Best(metric)
+        self.headline = Headline(metric)
+        self._console = console
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -88,11 +55,6 @@ class RichObserver:
         self._live = Live(
             Group(self._progress, self._below), console=console, transient=True, refresh_per_second=8
         )
-
-    @property
-    def training_seconds(self) -> float:
-        """Time spent in epochs."""
-        return self._best.training_seconds
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -111,7 +73,7 @@ class RichObserver:
 
     def data(self, prepared: Prepared) -> None:
         """What was read stays on the screen."""
-        self._best.data(prepared)
+        self.headline.data(prepared)
         self._console.print(f"[bold]data[/]      {escape(summary(prepared))}", highlight=False)
         for notice in prepared.notices:
             self._console.print(f"[yellow]note[/]      {escape(notice)}", highlight=False)
@@ -127,27 +89,23 @@ class RichObserver:
         rate = epoch.rows / max(epoch.seconds, 1e-9)
         facts = f"epoch {epoch.number}/{epochs}  {rate:,.0f} rows/s  {clock(eta_seconds)} left"
         self._progress.update(self._task, completed=epoch.number, facts=facts)
-        self._below.plain = f"  {self._best.after(epoch)}"
+        self._below.plain = f"  {self.headline.epoch(epoch)}"
 
     def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Move the bar by a fold."""
         self._progress.update(
             self._task, description="folds", total=total, completed=done, facts=f"{done}/{total}"
         )
-        self._below.plain = "  " + _three(metrics)
+        self._below.plain = "  " + self.headline.fold(metrics)
 
 
 class LineObserver:
     """One line that is written over with a carriage return, which every notebook understands."""
 
     def __init__(self, file: TextIO | None = None, metric: str | None = None) -> None:
-        self._file, self._best = file or sys.stdout, _Best(metric)
+        self.headline = Headline(metric)
+        self._file = file or sys.stdout
         self._width, self._drawn = 0, 0.0
-
-    @property
-    def training_seconds(self) -> float:
-        """Time spent in epochs."""
-        return self._best.training_seconds
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +121,7 @@ class LineObserver:
 
     def data(self, prepared: Prepared) -> None:
         """What was read stays."""
-        self._best.data(prepared)
+        self.headline.data(prepared)
         self._draw("", now=True)
         for line in (summary(prepared), *prepared.notices):
             print(line, file=self._file, flush=True)
@@ -176,12 +134,14 @@ class LineObserver:
 
     def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
         """Bar, metric, time left."""
-        text = f"{_bar(epoch.number / epochs)} epoch {epoch.number}/{epochs}  {self._best.after(epoch)}"
+        text = f"{_bar(epoch.number / epochs)} epoch {epoch.number}/{epochs}  {self.headline.epoch(epoch)}"
         self._draw(f"{text}  {clock(eta_seconds)} left", now=epoch.number == epochs)
 
     def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
         """Bar and fold."""
-        self._draw(f"{_bar(done / total)} fold {done}/{total}  {_three(metrics)}", now=done == total)
+        self._draw(
+            f"{_bar(done / total)} fold {done}/{total}  {self.headline.fold(metrics)}", now=done == total
+        )
 
     def _draw(self, text: str, *, now: bool) -> None:
         if not now and time.monotonic() - self._drawn < _REDRAW_SECONDS:
@@ -199,7 +159,7 @@ def make_observer(console: Console, metric: str | None) -> LocalObserver:
     """What suits the place where this runs; `metric` is the one that the specification names, if any."""
     if console.is_jupyter:
         return LineObserver(metric=metric)
-    return RichObserver(console, metric) if console.is_terminal else PlainObserver()
+    return RichObserver(console, metric) if console.is_terminal else PlainObserver(metric)
 
 
 class Silent(PlainObserver):
@@ -220,7 +180,7 @@ class Silent(PlainObserver):
     @override
     def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
         """Only the time."""
-        self.training_seconds += epoch.seconds
+        self.headline.epoch(epoch)
 
     @override
     def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
@@ -240,7 +200,3 @@ def clock(seconds: float) -> str:
 def _bar(share: float, width: int = 20) -> str:
     full = round(share * width)
     return "█" * full + "░" * (width - full)
-
-
-def _three(metrics: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in list(metrics.items())[:3])
