@@ -39,6 +39,27 @@ def run(
 
 
 @app.command()
+def data(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A TrainingJob manifest; or a CSV or Parquet file, or an address of data."
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field, e.g. data.split.test=0.2; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Show what a training would see of its data: columns, split, problems. Trains nothing."""
+    from trainyard.cli.data import data as data_command
+
+    raise typer.Exit(data_command(file, overrides or []))
+
+
+@app.command()
 def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or an experiment for its latest runs.")

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -43,10 +42,15 @@ def train(console: Console, folder: RunFolder, make_job: Callable[[], Job]) -> F
 
     started = time.monotonic()
     prepare_environment()
-    from trainyard_trainer.stop import StopRequest
+    from trainyard.local.interrupt import stoppable
 
-    stop = StopRequest()
-    _stop_on_signals(stop, console)
+    with stoppable((signal.SIGINT, signal.SIGTERM), console.print, _leave) as stop:
+        return _train(console, folder, make_job, stop, started)
+
+
+def _train(
+    console: Console, folder: RunFolder, make_job: Callable[[], Job], stop: StopRequest, started: float
+) -> Finished | int:
     with console.status("loading torch"):
         from trainyard.cli.complain import complain
         from trainyard.cli.rundisplay import show_failure
@@ -67,14 +71,5 @@ def train(console: Console, folder: RunFolder, make_job: Callable[[], Job]) -> F
     return Finished(job, result, outcome, observer.headline.training_seconds, time.monotonic() - started)
 
 
-def _stop_on_signals(stop: StopRequest, console: Console) -> None:
-    """Ctrl-C saves and stops; a second one does not wait for that."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-        console.print("stopping: saving a checkpoint (Ctrl-C again to stop at once)")
-
-    signal.signal(signal.SIGINT, ask)
-    signal.signal(signal.SIGTERM, ask)
+def _leave(number: int) -> None:
+    os._exit(128 + number)

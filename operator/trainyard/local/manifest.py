@@ -50,6 +50,22 @@ def training_job(body: Mapping[str, Any], name: str, *, in_memory: bool) -> Trai
     return TrainingJob.strict({**_HEAD, **whole})
 
 
+def data_job(uri: str, overrides: list[str]) -> TrainingJob:
+    """A TrainingJob that says nothing but where the rows are.
+
+    Raises:
+        InvalidManifest: A change breaks a rule; one line for each problem.
+    """
+    body = {
+        **_HEAD,
+        "metadata": {"name": "data"},
+        "spec": {"model": {"mlp": {}}, "data": {"source": {"uri": uri}}},
+    }
+    for override in overrides:
+        _apply(body, override)
+    return TrainingJob.strict(body)
+
+
 def _document(file: Path) -> dict[str, Any]:
     try:
         documents = [d for d in yaml.safe_load_all(file.read_text(encoding="utf-8")) if d is not None]

@@ -6,16 +6,15 @@ import contextlib
 import shutil
 import signal
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trainyard.api.base import InvalidManifest
 from trainyard.api.trainingjob import TrainingJob
 from trainyard.local import store
 from trainyard.local.attempt import local_attempt
+from trainyard.local.interrupt import stoppable
 from trainyard.local.manifest import read_training_job, training_job
 from trainyard.local.result import Result
 from trainyard.local.rundir import RunFolder
@@ -71,7 +70,7 @@ def run(
     with (
         RunFolder.open("python", manifest.to_kubernetes(), uri, digest) as folder,
         _observed(progress, manifest) as observer,
-        _stopped_by_interrupt() as stop,
+        stoppable((signal.SIGINT,), lambda text: print(text, flush=True), _interrupt) as stop,
         torch_settings_kept(),
     ):
         result, outcome = _train(manifest, uri, folder, observer, stop, loaded)
@@ -130,25 +129,8 @@ def _observed(progress: bool, manifest: TrainingJob) -> Iterator[LocalObserver]:
         yield observer
 
 
-@contextlib.contextmanager
-def _stopped_by_interrupt() -> Iterator[StopRequest]:
-    """In the main thread, the only one that may, an interrupt becomes a wish; a second one is meant."""
-    stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        print("stopping: saving a checkpoint (interrupt again to stop at once)", flush=True)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _interrupt(number: int) -> None:
+    raise KeyboardInterrupt
 
 
 def _as_error(result: LastWord) -> errors.JobError:
