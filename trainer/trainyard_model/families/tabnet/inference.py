@@ -35,11 +35,11 @@ def fold_norms(
     attend_scale = weights.attend_gain * torch.rsqrt(attend_variance + EPSILON)
     attend_shift = torch.addcmul(weights.attend_bias, attend_mean, attend_scale, value=-1.0)
     attend = weights.attend * attend_scale.unsqueeze(2)
-    transformers, layers = scale.shape[:2]
+    layers = zip(weights.by_layer(), scale.unbind(), shift.unbind(), strict=True)
     return Folded(
         [
-            [(weights.layer(t, i).t() * scale[t, i], shift[t, i]) for i in range(layers)]
-            for t in range(transformers)
+            [(weight.t() * a, b) for weight, a, b in zip(matrices, by.unbind(), plus.unbind(), strict=True)]
+            for matrices, by, plus in layers
         ],
         [(attend[s].t(), attend_shift[s]) for s in range(len(attend))],
     )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,35 +22,37 @@ def _ranks(like: Tensor) -> Tensor:
 
 
 def _leaders(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores above the row's largest less one, in descending order and relative to it, and that largest.
+    """Scores in descending order relative to the row's largest, as far as they matter, and that largest.
 
-    A smaller score is never in the support (of either mapping), so a CPU looks at the first few columns
-    unless some row has more candidates; elsewhere all columns are kept, as asking would be a sync. On a CPU
-    numpy's vectorised sort is ten times faster, as it keeps no indices.
+    A score that is 1 or more below the largest is never in the support (of either mapping), so a CPU looks at
+    the first few columns unless some row has more candidates; elsewhere all columns are kept, as asking would
+    be a sync. On a CPU numpy's vectorised sort is ten times faster, as it keeps no indices.
     """
     if scores.device.type != "cpu" or torch.compiler.is_compiling():
         ordered = torch.sort(scores, dim=1, descending=True).values
         return ordered - ordered[:, :1], ordered[:, :1]
-    ascending = torch.from_numpy(np.sort(scores.numpy(), axis=1))
-    largest = ascending[:, -1:]
-    width = scores.shape[1]
-    if width > _FEW and bool((ascending[:, -_FEW] <= largest[:, 0] - 1.0).all()):
+    array = -scores.numpy()
+    array.sort(axis=1)
+    width = array.shape[1]
+    if width > _FEW and len(array) and (array[:, _FEW - 1] - array[:, 0]).min() >= 1.0:
         width = _FEW
-    return ascending[:, -width:].flip(1) - largest, largest
+    negated = torch.from_numpy(array)
+    return negated[:, :1] - negated[:, :width], -negated[:, :1]
 
 
 def _sparsemax(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """For a support of the k largest the threshold is (their sum - 1) / k; the right k makes it largest."""
     ordered, largest = _leaders(scores)
-    excess = ordered.cumsum(1).sub_(1.0)
-    size = (_ranks(ordered) * ordered > excess).sum(1, keepdim=True).clamp_(min=1)  # 0 only for NaN
-    threshold = excess.gather(1, size - 1).div_(size).add_(largest)
-    return (scores - threshold).relu_(), size.to(scores.dtype)
+    threshold = ordered.cumsum(1).sub_(1.0).div_(_ranks(ordered)).amax(1, keepdim=True).add_(largest)
+    mask = (scores - threshold).relu_()
+    return mask, mask
 
 
-def _sparsemax_back(grad: Tensor, mask: Tensor, size: Tensor) -> Tensor:
+def _sparsemax_back(grad: Tensor, mask: Tensor, _: Tensor) -> Tensor:
     inside = mask.sign()
     grad = grad * inside
-    return torch.addcmul(grad, inside, grad.sum(1, keepdim=True).div_(size), value=-1.0)
+    mean = grad.sum(1, keepdim=True).div_(inside.sum(1, keepdim=True))
+    return torch.addcmul(grad, inside, mean, value=-1.0)
 
 
 def _entmax15(scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ T = n_steps + 1 transformers (the first only starts the attention), L layers in 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ LEAST = 1e-15
 
 
 class Weights(NamedTuple):
-    """Parameters of all steps, one tensor a kind; `layer` says which lies where.
+    """Parameters of all steps, one tensor a kind; `by_layer` says which lies where.
 
     Attributes:
         first: (1 or T, 2H, I): of each transformer's first layer; 1 where that is shared.
@@ -52,13 +53,12 @@ class Weights(NamedTuple):
     attend_gain: Tensor
     attend_bias: Tensor
 
-    def layer(self, transformer: int, layer: int) -> Tensor:
-        """The weight (2H, inputs) of a layer."""
-        if layer == 0:
-            return self.first[min(transformer, len(self.first) - 1)]
-        if layer <= len(self.shared):
-            return self.shared[layer - 1]
-        return self.own[transformer, layer - 1 - len(self.shared)]
+    def by_layer(self) -> list[list[Tensor]]:
+        """The weight (2H, inputs) of every layer of every transformer."""
+        first = self.first.unbind()
+        shared = self.shared.unbind() if self.shared.numel() else ()
+        own = [part.unbind() if part.numel() else () for part in self.own.unbind()]
+        return [[first[t if len(first) > 1 else 0], *shared, *own[t]] for t in range(len(own))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,7 @@ class Statistics(NamedTuple):
     attend_variance: Tensor
 
 
-class _Layer(NamedTuple):
-    """One gated layer, kept for the backward pass."""
-
-    x: Tensor
-    raw: Tensor
-    normal: Tensor
-    gate: Tensor
-    saved: tuple[Tensor, Tensor]
+_Saved = tuple[Tensor, Tensor]
 
 
 class _Mask(NamedTuple):
@@ -117,13 +110,37 @@ class _Mask(NamedTuple):
 
     attention: Tensor
     raw: Tensor
-    saved: tuple[Tensor, Tensor]
+    saved: _Saved
     scores: Tensor
     prior: Tensor | None
     mask: Tensor
     projected: Tensor
     log: Tensor
     spread: Tensor
+    decision: Tensor
+
+
+class _Layers(NamedTuple):
+    """Views of the parameters, by transformer and layer: made at once, as one view costs as much as a sum."""
+
+    weight: list[list[Tensor]]
+    gain: list[list[Tensor]]
+    bias: list[list[Tensor]]
+    attend: Sequence[Tensor]
+    attend_gain: Sequence[Tensor]
+    attend_bias: Sequence[Tensor]
+
+
+def _views(weights: Weights, count: int) -> _Layers:
+    """Gains and biases are repeated for `count` virtual batches."""
+    return _Layers(
+        weights.by_layer(),
+        [list(part.unbind()) for part in weights.gain.repeat(1, 1, count).unbind()],
+        [list(part.unbind()) for part in weights.bias.repeat(1, 1, count).unbind()],
+        weights.attend.unbind(),
+        weights.attend_gain.repeat(1, count).unbind(),
+        weights.attend_bias.repeat(1, count).unbind(),
+    )
 
 
 class _Tape:
@@ -132,161 +149,166 @@ class _Tape:
     def __init__(
         self, x: Tensor, weights: Weights, rules: Rules, found: Statistics, low: torch.dtype
     ) -> None:
-        self.x, self.weights, self.rules, self.found = x, weights, rules, found
-        self.low = low
-        count = found.mean.shape[-1] // weights.gain.shape[-1]
-        self.gain, self.bias = weights.gain.repeat(1, 1, count), weights.bias.repeat(1, 1, count)
-        self.attend_gain = weights.attend_gain.repeat(1, count)
-        self.attend_bias = weights.attend_bias.repeat(1, count)
-        self.layers: list[list[_Layer]] = []
+        self.x, self.weights, self.rules, self.low = x, weights, rules, low
+        self.rows, self.half = x.shape[0], weights.gain.shape[2] // 2
+        self.exact = low == x.dtype
+        self.views = _views(weights, found.mean.shape[2] // weights.gain.shape[2])
+        self.found = [
+            list(zip(mean.unbind(), variance.unbind(), strict=True))
+            for mean, variance in zip(found.mean.unbind(), found.variance.unbind(), strict=True)
+        ]
+        self.attend_found = list(zip(found.attend_mean.unbind(), found.attend_variance.unbind(), strict=True))
+        self.layers: list[list[tuple[Tensor, Tensor, Tensor, Tensor, _Saved]]] = []
         self.masks: list[_Mask] = []
-        self.decisions: list[Tensor] = []
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
         """Matrix product, in low precision where autocast asks for it."""
-        if self.low == a.dtype:
-            return a @ b
-        return (a.to(self.low) @ b.to(self.low)).to(a.dtype)
+        if self.exact:
+            return torch.mm(a, b)
+        return torch.mm(a.to(self.low), b.to(self.low)).to(a.dtype)
+
+    def add_product(self, out: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Add a matrix product to `out`."""
+        return out.addmm_(a, b) if self.exact else out.add_(self.product(a, b))
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Summed decisions (B, n_d), and the negative entropy of the masks summed over rows and steps."""
         n_d, rules = self.rules.n_d, self.rules
+        total = self.x.new_zeros(self.rows, n_d)
         entropy = self.x.new_zeros(())
         prior: Tensor | None = None
         out = self._transform(0, self.x)
-        for step in range(len(self.weights.attend)):
-            kept = self._attend(step, out[:, n_d:], prior)
-            left = rules.gamma - kept.mask
+        for step, weight in enumerate(self.views.attend):
+            attention = out[:, n_d:]
+            raw = self.product(attention, weight.t())
+            scores, saved = normalise(
+                raw, self.views.attend_gain[step], self.views.attend_bias[step], *self.attend_found[step]
+            )
+            mask, projected = rules.projection.project(scores if prior is None else scores * prior)
+            log, spread = (mask + LEAST).log_(), rules.spread(mask)
+            out = self._transform(step + 1, spread * self.x)
+            decision = out[:, :n_d].relu()
+            total += decision
+            entropy += torch.dot(mask.view(-1), log.view(-1))
+            self.masks.append(
+                _Mask(attention, raw, saved, scores, prior, mask, projected, log, spread, decision)
+            )
+            left = rules.gamma - mask
             prior = left if prior is None else left.mul_(prior)
-            entropy += kept.mask.mul(kept.log).sum()
-            out = self._transform(step + 1, kept.spread * self.x)
-            self.masks.append(kept)
-            self.decisions.append(out[:, :n_d].relu())
-        decision = self.decisions[0].clone()
-        for other in self.decisions[1:]:
-            decision += other
-        return decision, entropy
-
-    def _attend(self, step: int, attention: Tensor, prior: Tensor | None) -> _Mask:
-        raw = self.product(attention, self.weights.attend[step].t())
-        scores, saved = normalise(
-            raw,
-            self.attend_gain[step],
-            self.attend_bias[step],
-            self.found.attend_mean[step],
-            self.found.attend_variance[step],
-        )
-        mask, projected = self.rules.projection.project(scores if prior is None else scores * prior)
-        log, spread = (mask + LEAST).log_(), self.rules.spread(mask)
-        return _Mask(attention, raw, saved, scores, prior, mask, projected, log, spread)
+        return total, entropy
 
     def _transform(self, transformer: int, x: Tensor) -> Tensor:
         """Gated layers, from (B, I) to (B, H)."""
-        layers = []
-        half = self.weights.gain.shape[-1] // 2
-        for i in range(self.weights.gain.shape[1]):
-            raw = self.product(x, self.weights.layer(transformer, i).t())
-            normal, saved = normalise(
-                raw,
-                self.gain[transformer, i],
-                self.bias[transformer, i],
-                self.found.mean[transformer, i],
-                self.found.variance[transformer, i],
-            )
+        kept, half, views = [], self.half, self.views
+        for weight, gain, bias, found in zip(
+            views.weight[transformer],
+            views.gain[transformer],
+            views.bias[transformer],
+            self.found[transformer],
+            strict=True,
+        ):
+            raw = self.product(x, weight.t())
+            normal, saved = normalise(raw, gain, bias, *found)
+            value = normal[:, :half]
             gate = (
                 normal[:, half:].contiguous().sigmoid_()
             )  # the copy: strided sigmoids are five times slower
-            layers.append(_Layer(x, raw, normal, gate, saved))
-            value = normal[:, :half]
-            x = value * gate if i == 0 else torch.addcmul(x, value, gate).mul_(SCALE)
-        self.layers.append(layers)
+            kept.append((x, raw, normal, gate, saved))
+            x = torch.addcmul(x, value, gate).mul_(SCALE) if len(kept) > 1 else value * gate
+        self.layers.append(kept)
         return x
 
     def backward(self, grad_decision: Tensor, grad_entropy: Tensor) -> tuple[Tensor, Weights]:
         """Gradients of x (B, I) and of the weights; whatever was kept is used up."""
-        w, n_d = self.weights, self.rules.n_d
-        self.grads = Weights(
-            torch.zeros_like(w.first),
-            torch.zeros_like(w.shared),
-            torch.zeros_like(w.own),
-            torch.empty_like(self.gain),
-            torch.empty_like(self.bias),
-            torch.empty_like(w.attend),
-            torch.empty_like(self.attend_gain),
-            torch.empty_like(self.attend_bias),
-        )
+        n_d, rules = self.rules.n_d, self.rules
+        grads = _Gradients(self.weights)
         grad_x = torch.zeros_like(self.x)
         grad_prior: Tensor | None = None
-        grad_out = self.x.new_zeros(len(self.x), w.gain.shape[-1] // 2)
-        for step in reversed(range(len(w.attend))):
-            decided = self.decisions.pop()
-            torch.ops.aten.threshold_backward.grad_input(
-                grad_decision, decided, 0.0, grad_input=grad_out[:, :n_d]
-            )
-            grad_masked = self._transform_back(step + 1, grad_out)
+        grad_out = self.x.new_zeros(self.rows, self.half)
+        for step in reversed(range(len(self.masks))):
             kept = self.masks.pop()
+            torch.ops.aten.threshold_backward.grad_input(
+                grad_decision, kept.decision, 0.0, grad_input=grad_out[:, :n_d]
+            )
+            grad_masked = self._transform_back(step + 1, grad_out, grads)
             grad_x.addcmul_(grad_masked, kept.spread)
-            grad_mask = self.rules.gather(grad_masked.mul_(self.x))
-            grad_attention, grad_prior = self._attend_back(step, kept, grad_mask, grad_prior, grad_entropy)
-            grad_out = self.x.new_zeros(len(self.x), w.gain.shape[-1] // 2)
-            grad_out[:, n_d:] = grad_attention
-        return grad_x.add_(self._transform_back(0, grad_out)), self._summed()
+            grad = rules.gather(grad_masked.mul_(self.x))
+            grad, grad_prior = _mask_back(rules, kept, grad, grad_prior, grad_entropy)
+            grad, of_gain, of_bias = normalise_backward(
+                grad, kept.raw, self.views.attend_gain[step], kept.saved
+            )
+            grads.attend_norms.append((of_gain, of_bias))
+            # both products transposed: with few columns in the result they are four times faster
+            grads.attend[step] = self.product(kept.attention.t(), grad)
+            grad_out = self.x.new_zeros(self.rows, self.half)
+            grad_out[:, n_d:] = self.product(self.views.attend[step].t(), grad.t()).t()
+        grad_x += self._transform_back(0, grad_out, grads)
+        return grad_x, grads.packed()
 
-    def _attend_back(
-        self, step: int, kept: _Mask, grad: Tensor, grad_prior: Tensor | None, grad_entropy: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Gradients of the attention (B, n_a) and of the prior that the step was given."""
-        before = kept.prior
-        if grad_prior is not None:  # the next prior is (gamma - mask) * prior
-            if before is None:
-                grad = grad - grad_prior
-            else:
-                grad = torch.addcmul(grad, grad_prior, before, value=-1.0)
-                grad_prior = (self.rules.gamma - kept.mask).mul_(grad_prior)
-        # of mask * log(mask): log(mask) + 1, and both projections take no notice of a constant
-        grad = torch.addcmul(grad, kept.log, grad_entropy)
-        grad = self.rules.projection.pull_back(grad, kept.mask, kept.projected)
-        if before is None:
-            grad_prior = None
-        else:
-            again = grad * kept.scores
-            grad_prior = again if grad_prior is None else grad_prior.add_(again)
-            grad = grad.mul_(before)
-        grad, self.grads.attend_gain[step], self.grads.attend_bias[step] = normalise_backward(
-            grad, kept.raw, self.attend_gain[step], kept.saved
-        )
-        self.grads.attend[step] = self.product(grad.t(), kept.attention)
-        return self.product(grad, self.weights.attend[step]), grad_prior
-
-    def _transform_back(self, transformer: int, grad: Tensor) -> Tensor:
+    def _transform_back(self, transformer: int, grad: Tensor, grads: _Gradients) -> Tensor:
         """Gradient of a transformer's input from that of its output, which is overwritten."""
-        half = grad.shape[1]
-        for i, kept in reversed(list(enumerate(self.layers.pop()))):
+        weights, gains = self.views.weight[transformer], self.views.gain[transformer]
+        into = grads.layers[transformer]
+        back = grad
+        for i, (x, raw, normal, gate, saved) in reversed(list(enumerate(self.layers.pop()))):
             if i:
                 grad.mul_(SCALE)
-            value = kept.normal[:, :half]
-            inner = kept.normal  # written over: nothing reads it again
+            value, other = normal[:, : self.half], normal[:, self.half :]  # overwritten: no more needed
             of_gate = grad * value
-            torch.mul(grad, kept.gate, out=inner[:, :half])
-            torch.ops.aten.sigmoid_backward.grad_input(of_gate, kept.gate, grad_input=inner[:, half:])
-            raw, self.grads.gain[transformer, i], self.grads.bias[transformer, i] = normalise_backward(
-                inner, kept.raw, self.gain[transformer, i], kept.saved
-            )
-            weight = self.weights.layer(transformer, i)
-            self.grads.layer(transformer, i).add_(self.product(raw.t(), kept.x))
-            back = self.product(raw, weight)
-            grad = back if i == 0 else grad.add_(back)
-        return grad
+            torch.mul(grad, gate, out=value)
+            torch.ops.aten.sigmoid_backward.grad_input(of_gate, gate, grad_input=other)
+            of_raw, of_gain, of_bias = normalise_backward(normal, raw, gains[i], saved)
+            grads.norms.append((of_gain, of_bias))
+            self.add_product(into[i], x.t(), of_raw)
+            if i:
+                self.add_product(grad, of_raw, weights[i])
+            else:
+                back = self.product(of_raw, weights[i])
+        return back
 
-    def _summed(self) -> Weights:
-        """Gradients of gains and biases, summed over the virtual batches that shared them."""
-        w, g = self.weights, self.grads
-        return g._replace(
-            gain=g.gain.view(*w.gain.shape[:2], -1, w.gain.shape[2]).sum(2),
-            bias=g.bias.view(*w.bias.shape[:2], -1, w.bias.shape[2]).sum(2),
-            attend_gain=g.attend_gain.view(len(w.attend), -1, w.attend.shape[1]).sum(1),
-            attend_bias=g.attend_bias.view(len(w.attend), -1, w.attend.shape[1]).sum(1),
+
+def _mask_back(
+    rules: Rules, kept: _Mask, grad: Tensor, grad_prior: Tensor | None, grad_entropy: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Gradients of the normalised scores (B, F), and of the prior that the step was given."""
+    prior = kept.prior
+    # of mask * log(mask): log(mask) + 1, and both projections take no notice of a constant
+    grad = torch.addcmul(grad, kept.log, grad_entropy)
+    if grad_prior is not None:  # the next prior is (gamma - mask) * prior
+        grad = grad.sub_(grad_prior) if prior is None else grad.addcmul_(grad_prior, prior, value=-1.0)
+    grad = rules.projection.pull_back(grad, kept.mask, kept.projected)
+    if prior is None:
+        return grad, None
+    again = grad * kept.scores
+    if grad_prior is not None:
+        again.addcmul_(grad_prior, rules.gamma - kept.mask)
+    return grad.mul_(prior), again
+
+
+class _Gradients:
+    """Where the gradients of the weights are gathered, each with its matrices transposed."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.matrices = [torch.zeros_like(w.transpose(-1, -2)) for w in weights[:3]]
+        first, shared, own = self.matrices
+        self.layers = Weights(first, shared, own, *weights[3:]).by_layer()
+        self.attend: dict[int, Tensor] = {}
+        self.norms: list[_Saved] = []
+        self.attend_norms: list[_Saved] = []
+
+    def packed(self) -> Weights:
+        """As the parameters lie; gains and biases summed over the virtual batches that shared them."""
+        w = self.weights
+        norms = [torch.stack(part[::-1]) for part in zip(*self.norms, strict=True)]
+        attend = [torch.stack(part[::-1]) for part in zip(*self.attend_norms, strict=True)]
+        first, shared, own = (matrix.transpose(-1, -2) for matrix in self.matrices)
+        attended = torch.stack([self.attend[step] for step in range(len(attend[0]))]).transpose(1, 2)
+        gain, bias = (part.view(*w.gain.shape[:2], -1, w.gain.shape[2]).sum(2) for part in norms)
+        attend_gain, attend_bias = (
+            part.view(w.attend.shape[0], -1, w.attend.shape[1]).sum(1) for part in attend
         )
+        return Weights(first, shared, own, gain, bias, attended, attend_gain, attend_bias)
 
 
 class _Steps(torch.autograd.Function):
