@@ -22,7 +22,7 @@ from .config import MLPConfig
 from .ensemble import Heads, SharedLinear, combine
 
 _HIDDEN_CATEGORIES = 0.02  # so that the codes of gaps and unseen values are trained where the data have none
-_STEPS = 32
+_STEPS = 48
 _CELLS = 2**21  # numbers of a layer's output in a slice: 8 MiB
 
 
@@ -107,7 +107,8 @@ class _Columns(Network):
             out = self.answer(point)
             return log_odds(out, chosen) if config.classification else out.sum(1)
 
-        found = integrated_gradients(judged, x, nothing, _STEPS if config.layers else 1)
+        straight = config.layers == 0 and (config.outputs == 2 or not config.classification)
+        found = integrated_gradients(judged, x, nothing, 1 if straight else _STEPS)
         spans = torch.tensor(config.spans, device=x.device)
         column = torch.arange(len(spans), device=x.device).repeat_interleave(spans)
         return found.new_zeros(len(found), len(spans)).index_add_(1, column, found)
@@ -130,7 +131,7 @@ class Linear(_Columns):
         """One member."""
         numeric, categories = x.tensor_split([self.config.numeric], 1)
         found = functional.linear(numeric, self.weight, self.bias)
-        found = found + categories.view(len(x), -1, self.config.outputs).sum(1)
+        found = found + categories.view(len(x), len(self.config.widths), self.config.outputs).sum(1)
         return found[None]
 
 

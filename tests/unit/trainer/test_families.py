@@ -1,0 +1,283 @@
+"""What every family must do, whatever it is: a new one passes these, or it is none.
+
+Families are met here as the trainer meets them: settings, a shape, batches of tensors.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from trainyard.api.families import Model
+from trainyard_model import FAMILIES, Batch, Loss, Network, Shape
+from trainyard_model.embedding import MISSING, UNSEEN
+from trainyard_trainer.fit.losses import make_loss
+
+SMALL: dict[str, list[dict[str, Any]]] = {
+    "tabnet": [{"n_d": 4, "n_a": 4, "n_steps": 2, "virtual_batch_size": 64}],
+    "mlp": [
+        {"layers": 0},
+        {"layers": 2, "width": 16},
+        {"layers": 3, "width": 8, "residual": False, "dropout": 0.0},
+        {"layers": 2, "width": 16, "heads": 4},
+    ],
+}
+"""Settings that train in a moment; a family that is not here is tested with its defaults."""
+
+VARIANTS = [
+    pytest.param(name, settings, id="-".join([name, *(f"{k}={v}" for k, v in settings.items())]))
+    for name in FAMILIES
+    for settings in SMALL.get(name, [{}])
+]
+SHAPES = {
+    "mixed": Shape(3, (6, 4), 2),
+    "numeric": Shape(4, (), 2),
+    "categorical": Shape(0, (6, 4), 2),
+    "one-number": Shape(1, (), 2),
+    "one-category": Shape(0, (5,), 2),
+}
+TASKS = {"binary": (2, True), "multiclass": (4, True), "regression": (1, False), "multi-output": (3, False)}
+ROWS = 256
+
+every_variant = pytest.mark.parametrize(("name", "settings"), VARIANTS)
+every_shape = pytest.mark.parametrize("kind", SHAPES)
+every_task = pytest.mark.parametrize("task", TASKS)
+
+
+def network(name: str, settings: dict[str, Any], shape: Shape, seed: int = 0) -> Network:
+    family = FAMILIES[name]
+    torch.manual_seed(seed)
+    return family.build(family.config(family.settings(**settings), shape))
+
+
+def batch(shape: Shape, rows: int = ROWS, seed: int = 1, weighted: bool = False) -> Batch:
+    """Rows whose target follows from each column by itself, so that a linear model can learn it."""
+    g = torch.Generator().manual_seed(seed)
+    numeric = torch.randn(rows, shape.numeric, generator=g)
+    codes = (
+        torch.stack(
+            [torch.zeros(rows, dtype=torch.long)] * 0
+            + [torch.randint(0, cardinality, (rows,), generator=g) for cardinality in shape.cardinalities],
+            1,
+        )
+        if shape.cardinalities
+        else torch.zeros(rows, 0, dtype=torch.long)
+    )
+    rule = torch.Generator().manual_seed(99)  # the same rule for every batch
+    values = numeric @ torch.randn(shape.numeric, shape.outputs, generator=rule)
+    for i, cardinality in enumerate(shape.cardinalities):
+        values = values + torch.randn(cardinality, shape.outputs, generator=rule)[codes[:, i]]
+    target = values.argmax(1) if shape.classification else values / values.std(0)
+    weight = torch.rand(rows, generator=g) + 0.5 if weighted else None
+    return Batch((numeric, codes), target, weight)
+
+
+def loss_of(shape: Shape) -> Loss:
+    return make_loss("Classification" if shape.classification else "Regression", None, 0.0)
+
+
+def generator(seed: int = 5) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def gradients(net: Network) -> dict[str, Tensor]:
+    return {n: torch.zeros_like(p) if p.grad is None else p.grad.clone() for n, p in net.named_parameters()}
+
+
+def test_settings_are_the_manifests() -> None:
+    for name, family in FAMILIES.items():
+        member = Model.model_fields[name].annotation.__args__[0]  # type: ignore[union-attr]
+        told = {
+            field: value.value.lower() if hasattr(value, "value") else value
+            for field, value in member().model_dump().items()
+        }
+        assert dataclasses.asdict(family.settings()) == told
+        assert family.name == name
+
+
+@every_variant
+@every_shape
+def test_a_config_survives_json(name: str, settings: dict[str, Any], kind: str) -> None:
+    config = network(name, settings, SHAPES[kind]).config
+    assert FAMILIES[name].read_config(json.loads(json.dumps(config.to_json()))) == config
+
+
+@every_variant
+def test_weights_follow_from_the_seed(name: str, settings: dict[str, Any]) -> None:
+    first, again = (network(name, settings, SHAPES["mixed"], seed=3).state_dict() for _ in range(2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+
+
+@every_variant
+@pytest.mark.parametrize("rows", [2, 3, 64, 100, 1000])
+def test_a_batch_that_fits_is_taken_and_is_most_of_what_was_offered(
+    name: str, settings: dict[str, Any], rows: int
+) -> None:
+    net = network(name, settings, SHAPES["mixed"])
+    taken = net.batch_rows(rows)
+    assert rows / 2 <= taken <= rows
+    assert net.batch_rows(taken) == taken
+    value = net.train().backward(batch(SHAPES["mixed"], taken), loss_of(SHAPES["mixed"]), generator())
+    assert value.shape == ()
+    assert torch.isfinite(value)
+
+
+@every_variant
+@every_task
+def test_training_learns(name: str, settings: dict[str, Any], task: str) -> None:
+    outputs, classification = TASKS[task]
+    shape = Shape(3, (6, 4), outputs, classification)
+    net, rows, loss = network(name, settings, shape).train(), batch(shape), loss_of(shape)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.03)
+    for step in range(90):
+        optimizer.zero_grad()
+        net.backward(rows, loss, generator(step))
+        optimizer.step()
+    fresh = batch(shape, seed=2)
+    with torch.no_grad():
+        before = loss(network(name, settings, shape).eval().outputs(*fresh.inputs), fresh.target)
+        after = loss(net.eval().outputs(*fresh.inputs), fresh.target)
+    assert after < 0.7 * before, (float(before), float(after))
+
+
+@every_variant
+@every_shape
+@pytest.mark.parametrize("weighted", [False, True])
+def test_backward_gives_the_gradients_of_the_training_loss(
+    name: str, settings: dict[str, Any], kind: str, weighted: bool
+) -> None:
+    shape = SHAPES[kind]
+    net, rows, loss = network(name, settings, shape).train(), batch(shape, weighted=weighted), loss_of(shape)
+    other = copy.deepcopy(net)
+    value = net.backward(rows, loss, generator())
+    expected = other.training_loss(rows, loss, generator())
+    expected.backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(value, expected.detach(), rtol=1e-5, atol=1e-6)
+    assert not value.requires_grad
+    found, wanted = gradients(net), gradients(other)
+    for key in wanted:
+        torch.testing.assert_close(found[key], wanted[key], rtol=1e-3, atol=1e-5)
+
+
+@every_variant
+@every_task
+def test_a_row_without_weight_teaches_nothing(name: str, settings: dict[str, Any], task: str) -> None:
+    outputs, classification = TASKS[task]
+    shape = Shape(3, (6, 4), outputs, classification)
+    rows, loss = batch(shape), loss_of(shape)
+    weight = torch.ones(ROWS)
+    weight[::3] = 0.0
+    wrong = rows.target.clone()
+    wrong[::3] = 0 if classification else 1e3
+    found = []
+    for target in (rows.target, wrong):
+        net = network(name, settings, shape).train()
+        net.backward(Batch(rows.inputs, target, weight), loss, generator())
+        found.append(gradients(net))
+    for key in found[0]:
+        torch.testing.assert_close(found[0][key], found[1][key], rtol=1e-4, atol=1e-6)
+
+
+@every_variant
+def test_only_the_ratio_of_weights_counts(name: str, settings: dict[str, Any]) -> None:
+    shape = SHAPES["mixed"]
+    rows, found = batch(shape), []
+    for weight in (None, torch.full((ROWS,), 7.0)):
+        net = network(name, settings, shape).train()
+        found.append(net.backward(Batch(rows.inputs, rows.target, weight), loss_of(shape), generator()))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)
+
+
+@every_variant
+@every_shape
+def test_a_row_is_answered_alike_in_any_company(name: str, settings: dict[str, Any], kind: str) -> None:
+    shape = SHAPES[kind]
+    net = network(name, settings, shape)
+    net.train().backward(batch(shape), loss_of(shape), generator())  # moves running statistics
+    inputs = batch(shape, 50, seed=8).inputs
+    with torch.inference_mode():
+        whole = net.eval().outputs(*inputs)
+        single = torch.cat([net.outputs(*(part[i : i + 1] for part in inputs)) for i in range(50)])
+        none = net.outputs(*(part[:0] for part in inputs))
+    assert whole.shape == (50, 2)
+    assert none.shape == (0, 2)
+    torch.testing.assert_close(whole, single, rtol=1e-4, atol=1e-5)
+
+
+@every_variant
+@every_shape
+def test_missing_and_unseen_values_are_answered_and_explained(
+    name: str, settings: dict[str, Any], kind: str
+) -> None:
+    shape = SHAPES[kind]
+    net = network(name, settings, shape)
+    net.train().backward(batch(shape), loss_of(shape), generator())
+    numeric = torch.zeros(2, shape.numeric)
+    codes = torch.tensor([[MISSING], [UNSEEN]]).expand(2, len(shape.cardinalities))
+    assert net.eval().outputs(numeric, codes).isfinite().all()
+    explained = net.explain(numeric, codes)
+    assert explained.shape == (2, shape.numeric + len(shape.cardinalities))
+    assert explained.isfinite().all()
+
+
+@every_variant
+@every_task
+def test_the_column_that_decides_explains(name: str, settings: dict[str, Any], task: str) -> None:
+    outputs, classification = TASKS[task]
+    shape, g = Shape(4, (5,), outputs, classification), torch.Generator().manual_seed(0)
+    numeric, codes = torch.randn(ROWS, 4, generator=g), torch.randint(0, 5, (ROWS, 1), generator=g)
+    values = numeric[:, 2]
+    target = (
+        (values * 1.5 + outputs / 2).clamp(0, outputs - 1).long()
+        if classification
+        else values[:, None].repeat(1, outputs)
+    )
+    net = network(name, settings, shape).train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.03)
+    for step in range(80):
+        optimizer.zero_grad()
+        net.backward(Batch((numeric, codes), target), loss_of(shape), generator(step))
+        optimizer.step()
+    share = net.eval().explain(numeric, codes).abs().sum(0)
+    assert share.argmax() == 2, share.tolist()
+
+
+@every_variant
+def test_training_goes_on_from_saved_weights(name: str, settings: dict[str, Any]) -> None:
+    shape = SHAPES["mixed"]
+    net, rows, loss = network(name, settings, shape).train(), batch(shape), loss_of(shape)
+    net.backward(rows, loss, generator())
+    again = network(name, settings, shape, seed=77).train()
+    again.load_state_dict(copy.deepcopy(net.state_dict()))
+    values = [one.backward(rows, loss, generator(6)) for one in (net, again)]
+    assert torch.equal(*values)
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in net.state_dict().items())
+
+
+@every_variant
+def test_a_column_that_never_changes_does_no_harm(name: str, settings: dict[str, Any]) -> None:
+    shape = SHAPES["mixed"]
+    rows = batch(shape)
+    numeric, codes = rows.inputs[0].clone(), rows.inputs[1].clone()
+    numeric[:, 1], codes[:, 0] = 0.0, 3
+    net = network(name, settings, shape).train()
+    net.backward(Batch((numeric, codes), rows.target), loss_of(shape), generator())
+    assert all(gradient.isfinite().all() for gradient in gradients(net).values())
+    assert net.eval().outputs(numeric, codes).isfinite().all()
+
+
+@every_variant
+def test_half_precision_trains(name: str, settings: dict[str, Any]) -> None:
+    shape = SHAPES["mixed"]
+    net, rows, loss = network(name, settings, shape).train(), batch(shape), loss_of(shape)
+    other = copy.deepcopy(net)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = net.backward(rows, loss, generator())
+    torch.testing.assert_close(value.float(), other.backward(rows, loss, generator()), rtol=0.05, atol=0.05)
+    assert all(p.grad is None or p.grad.dtype == torch.float32 for p in net.parameters())
