@@ -1,8 +1,8 @@
-"""The cluster with the chart installed, once a session; a namespace of its own for each test."""
+"""The cluster with the chart installed, once a session; namespaces that go with who asked for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -21,4 +21,18 @@ def namespace(installed: None) -> Iterator[Namespace]:
     """Give the test a namespace that enforces the restricted profile."""
     made = make_namespace()
     yield made
-    made.kubectl("delete", "namespace", made.name, "--wait=false")
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def new_namespace(installed: None) -> Iterator[Callable[[], Namespace]]:
+    """Make namespaces for what a module starts at once, before its first test waits for any of it."""
+    made: list[Namespace] = []
+
+    def make() -> Namespace:
+        made.append(make_namespace())
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.remove()

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from hack import cluster, deploy
 from tests.support import mlflow_server
-from tests.support.cluster import Namespace, mounted_csv, status, training_job
+from tests.support.cluster import Manifest, Namespace, mounted_csv, status, training_job
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
+ABSENT = "file:///data/rows.csv"
 ROWS = "\n".join(["age,height,sick", *(f"{i},{i * 2},{'yes' if i % 3 else 'no'}" for i in range(60))])
 
-BAD: dict[str, tuple[str, dict[str, Any], str]] = {
-    "missing-column": (ROWS, {"target": "sik"}, "sik"),
-    "empty-data": ("age,height,sick\n", {"target": "sick"}, "rows.csv"),
-    "one-class": (ROWS.replace("no", "yes"), {"target": "sick"}, "sick"),
-    "not-a-table": ('a,b\n1,2\n"3,4,5,6\n7', {"target": "b"}, "rows.csv"),
-}
+
+def _bad() -> dict[str, tuple[list[Manifest], str]]:
+    """By name: what is applied, and what the message has to name."""
+    pinned = mounted_csv("pinned", ROWS, target="sick")
+    pinned[1]["spec"]["data"]["source"]["sha256"] = "0" * 64
+    torn = 'a,b\n1,2\n"3,4,5,6\n7'
+    return {
+        "missing-column": ([*mounted_csv("missing-column", ROWS, target="sik")], "sik"),
+        "empty-data": ([*mounted_csv("empty-data", "age,height,sick\n", target="sick")], "rows.csv"),
+        "one-class": ([*mounted_csv("one-class", ROWS.replace("no", "yes"), target="sick")], "sick"),
+        "not-a-table": ([*mounted_csv("not-a-table", torn, target="b")], "rows.csv"),
+        "nowhere": ([training_job("nowhere", data={"source": {"uri": ABSENT}})], "/data/rows.csv"),
+        "pinned": ([*pinned], "sha256"),
+    }
 
 
-def assert_data_error(namespace: Namespace, name: str, named: str) -> None:
-    """The job failed once, for the data, says what and what to do, and MLflow has no model of it."""
+BAD = _bad()
+
+
+@pytest.fixture(scope="module")
+def applied(new_namespace: Callable[[], Namespace]) -> dict[str, Namespace]:
+    """Every bad job in a namespace of its own."""
+    namespaces = {name: new_namespace() for name in BAD}
+    for name, namespace in namespaces.items():
+        namespace.apply(*BAD[name][0])
+    return namespaces
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_data_fails_once_and_says_what_to_do(applied: dict[str, Namespace], name: str) -> None:
+    namespace, named = applied[name], BAD[name][1]
     end = namespace.finished(name)
     assert (end["state"], end["reason"]) == ("Failed", "DataError"), end
     assert named in end["message"], end["message"]
@@ -36,26 +58,6 @@ def assert_data_error(namespace: Namespace, name: str, named: str) -> None:
         assert run["info"]["status"] == "FAILED"
         assert not run.get("outputs", {}).get("model_outputs")
     assert not [model for model in mlflow_server.registered() if model.startswith(f"{namespace.name}.")]
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_data_fails_once_and_says_what_to_do(namespace: Namespace, name: str) -> None:
-    text, data, named = BAD[name]
-    files, job = mounted_csv(name, text, **data)
-    namespace.apply(files, job)
-    assert_data_error(namespace, name, named)
-
-
-def test_an_unreadable_file(namespace: Namespace) -> None:
-    namespace.apply(training_job("nowhere", data={"source": {"uri": "file:///data/rows.csv"}}))
-    assert_data_error(namespace, "nowhere", "/data/rows.csv")
-
-
-def test_a_wrong_sha256(namespace: Namespace) -> None:
-    files, job = mounted_csv("pinned", ROWS, target="sick")
-    job["spec"]["data"]["source"]["sha256"] = "0" * 64
-    namespace.apply(files, job)
-    assert_data_error(namespace, "pinned", "sha256")
 
 
 def test_a_broken_rule_is_refused_by_the_api_server_with_the_field(namespace: Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,24 @@ def example(registered: str, number: str, folder: Path) -> str:
     return json.dumps([{name: values[0] for name, values in recorded.items()}])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def started(new_namespace: Callable[[], Namespace]) -> dict[str, Namespace]:
+    """The first job of each test, started together; most of the way to the first served answer is waiting."""
+    namespaces = {name: new_namespace() for name in ("first", "weak", "honest")}
+    for namespace in namespaces.values():
+        serving.make_tokens(namespace)
+    described = {"auth": {"tokenSecret": serving.TOKENS}}
+    namespaces["first"].apply(candidate("first", "cells", 3, serving=described))
+    namespaces["weak"].apply(serving.model_server("cells"), candidate("weak", "cells", 2))
+    namespaces["honest"].apply(serving.model_server("cells"), candidate("honest", "cells", 3))
+    return namespaces
+
+
 def test_a_result_is_promoted_into_a_server_that_its_manifest_describes(
-    namespace: Namespace, tmp_path: Path
+    started: dict[str, Namespace], tmp_path: Path
 ) -> None:
-    serving.make_tokens(namespace)
-    namespace.apply(candidate("first", "cells", 3, serving={"auth": {"tokenSecret": serving.TOKENS}}))
+    namespace = started["first"]
+    serving.verify_quickly(namespace, "cells")
     end = promoted(namespace, "first", "Promoted")
     assert condition(end, "Promoted")["status"] == "True"
     namespace.kubectl("wait", "tj/first", "--for=condition=Promoted", "--timeout=5s")
@@ -81,19 +95,18 @@ def test_a_result_is_promoted_into_a_server_that_its_manifest_describes(
 
 
 def test_better_is_promoted_worse_is_rejected_and_a_pin_goes_back(
-    namespace: Namespace, tmp_path: Path
+    started: dict[str, Namespace], tmp_path: Path
 ) -> None:
-    serving.make_tokens(namespace)
-    namespace.apply(serving.model_server("cells"), candidate("weak", "cells", 2))
+    namespace = started["weak"]
     promoted(namespace, "weak", "Promoted")
     registered = f"{namespace.name}.cells"
     body = example(registered, "1", tmp_path / "one")
 
-    serving.start_client(namespace, "load", "cells", body, seconds=75, rate=20)
+    serving.start_client(namespace, "load", "cells", body, requests=1001, rate=40, until_told=True)
     namespace.apply(candidate("strong", "cells", 60))
     promoted(namespace, "strong", "Promoted")
     assert serving.champion(registered) == "2"
-    seen = serving.client_saw(namespace, "load")["seen"]
+    seen = serving.stop_client(namespace, "load")["seen"]
     assert set(seen) == {"200 v1", "200 v2"}, f"requests were lost or wrong during the rollout: {seen}"
     assert sum(seen.values()) > 1000
 
@@ -106,16 +119,7 @@ def test_better_is_promoted_worse_is_rejected_and_a_pin_goes_back(
         assert f"{value:.6g}" in said["message"], said["message"]
     assert serving.champion(registered) == "2"
 
-    namespace.kubectl(
-        *(
-            "patch",
-            "ms",
-            "cells",
-            "--type=merge",
-            "-p",
-            '{"spec":{"source":{"version":"1","promotions":null}}}',
-        )
-    )
+    serving.merge(namespace, "cells", source={"version": "1", "promotions": None})
     server = serving.wait_server(namespace, "cells", servingVersion="1", state="Serving")
     assert [past["version"] for past in server["history"]] == ["1", "2", "1"]
     assert serving.champion(registered) == "1"
@@ -123,25 +127,22 @@ def test_better_is_promoted_worse_is_rejected_and_a_pin_goes_back(
 
 
 def test_a_package_that_does_not_reproduce_its_outputs_never_serves(
-    namespace: Namespace, tmp_path: Path
+    started: dict[str, Namespace], tmp_path: Path
 ) -> None:
-    serving.make_tokens(namespace)
-    namespace.apply(
-        serving.model_server("cells", rollout={"verifySeconds": 3, "deadlineSeconds": 60}),
-        candidate("honest", "cells", 3),
-    )
+    namespace = started["honest"]
     promoted(namespace, "honest", "Promoted")
     registered = f"{namespace.name}.cells"
     body = example(registered, "1", tmp_path / "one")
     forged = serving.register(
         registered, serving.version(registered, "1"), tmp_path / "one", serving.tamper(tmp_path / "one")
     )
-    serving.start_client(namespace, "load", "cells", body, seconds=80, rate=20)
-    pin = json.dumps({"spec": {"source": {"version": forged, "promotions": None}}})
-    namespace.kubectl("patch", "ms", "cells", "--type=merge", "-p", pin)
+    serving.start_client(namespace, "load", "cells", body, requests=500, rate=20, until_told=True)
+    serving.merge(namespace, "cells", source={"version": forged, "promotions": None})
+    serving.refused(namespace, forged)
+    serving.merge(namespace, "cells", rollout={"deadlineSeconds": 20})
     failed = serving.wait_server(namespace, "cells", failed=forged)
     assert failed["failedTarget"]["message"]
     assert failed["servingVersion"] == "1"
     assert serving.champion(registered) == "1"
-    seen = serving.client_saw(namespace, "load")["seen"]
+    seen = serving.stop_client(namespace, "load")["seen"]
     assert set(seen) == {"200 v1"}, f"the old version did not keep serving: {seen}"

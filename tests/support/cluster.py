@@ -59,7 +59,11 @@ class Namespace:
         pods = self.kubectl("get", "pods,events", "-o", "wide", check=False)
         raise AssertionError(f"{name} was not {what} in {seconds:.0f} s; status:\n{seen}\n{pods}")
 
-    def finished(self, name: str, seconds: float = 150.0) -> Manifest:
+    def remove(self) -> None:
+        """Delete it, and do not wait for that."""
+        self.kubectl("delete", "namespace", self.name, "--wait=false")
+
+    def finished(self, name: str, seconds: float = 240.0) -> Manifest:
         """Wait for a final state; return the status."""
         job = self.wait(name, lambda j: status(j).get("state") in ("Succeeded", "Failed"), "final", seconds)
         return status(job)
@@ -89,7 +93,7 @@ def training_job(name: str, **changes: Any) -> Manifest:
         "model": {"tabnet": {"nD": 8, "nA": 8, "nSteps": 3}},
         "data": {"source": {"uri": "sample://breast_cancer"}, "split": {"seed": 7}},
         "training": {"epochs": 5, "batchSize": 256, "optimizer": {"name": "adam", "learningRate": 0.02}},
-        "compute": {"resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "2Gi"}}},
+        "compute": {"resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "2Gi"}}},
     }
     return {
         "apiVersion": "trainyard.dev/v1alpha1",

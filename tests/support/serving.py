@@ -27,10 +27,12 @@ _SECURITY = {
     "readOnlyRootFilesystem": True,
 }
 _CLIENT = """
-    import collections, json, os, time, urllib.error, urllib.request
-    seen, until = collections.Counter(), time.monotonic() + float(os.environ["SECONDS"])
-    pause = 1 / float(os.environ["RATE"])
-    while time.monotonic() < until:
+    import collections, json, os, signal, time, urllib.error, urllib.request
+    told, seen = [], collections.Counter()
+    signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    least, pause = int(os.environ["REQUESTS"]), 1 / float(os.environ["RATE"])
+    until = time.monotonic() + 600
+    while time.monotonic() < until and (seen.total() < least or not told and "UNTIL_TOLD" in os.environ):
         began = time.monotonic()
         headers = {"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json"}
         request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode(), headers)
@@ -92,17 +94,19 @@ def start_client(
     server: str,
     body: str,
     *,
-    seconds: float,
+    requests: int,
     rate: float,
+    until_told: bool = False,
     token: str = TOKEN,
 ) -> None:
-    """Start a Job that asks a Service at a steady rate."""
+    """Start a Job that asks a Service at a steady rate: so many times, and on until it is told to stop."""
     env = {
         "URL": f"http://{server}.{namespace.name}.svc/predict",
         "BODY": body,
         "TOKEN": token,
-        "SECONDS": str(seconds),
+        "REQUESTS": str(requests),
         "RATE": str(rate),
+        **({"UNTIL_TOLD": "yes"} if until_told else {}),
     }
     image = deploy.built()["trainer"]
     container = {
@@ -137,10 +141,41 @@ def client_saw(namespace: Namespace, name: str, seconds: float = 120.0) -> Manif
     return found
 
 
+def stop_client(namespace: Namespace, name: str) -> Manifest:
+    """Tell a client that runs until it is told; return what it saw."""
+    stop = "import os, signal; os.kill(1, signal.SIGTERM)"
+    namespace.kubectl("exec", f"job/{name}", "--", "python", "-c", stop)
+    return client_saw(namespace, name)
+
+
 def ask(namespace: Namespace, name: str, server: str, body: str, token: str = TOKEN) -> Manifest:
     """Ask a Service a few times."""
-    start_client(namespace, name, server, body, seconds=1, rate=5, token=token)
+    start_client(namespace, name, server, body, requests=5, rate=5, token=token)
     return client_saw(namespace, name)
+
+
+def verify_quickly(namespace: Namespace, name: str) -> None:
+    """Shorten the verification of a ModelServer that the operator makes from a job's manifest."""
+    namespace.kubectl("wait", f"ms/{name}", "--for=create", "--timeout=240s")
+    merge(namespace, name, rollout={"verifySeconds": ROLLOUT["verifySeconds"]})
+
+
+def merge(namespace: Namespace, name: str, **spec: Any) -> None:
+    """Change a ModelServer."""
+    namespace.kubectl("patch", "ms", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def refused(namespace: Namespace, number: str, seconds: float = 180.0) -> None:
+    """Wait until a server pod of a version says that it will not serve."""
+    limit = time.monotonic() + seconds
+    labels = f"trainyard.dev/version={number},app.kubernetes.io/component=server"
+    logs = ""
+    while time.monotonic() < limit:
+        logs = namespace.kubectl("logs", "-l", labels, "--tail=-1", check=False)
+        if "outputs are not reproduced" in logs:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"version {number} was not refused in {seconds:.0f} s:\n{logs}")
 
 
 def version(registered: str, number: str) -> Manifest:
