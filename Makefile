@@ -44,7 +44,7 @@ test-here:
 	$(BIN)/python -m pytest -m "not integration"
 
 test-cluster:
-	@mkdir -p build && { $(BIN)/python -m hack images && $(BIN)/python -m pytest -m integration; } \
+	@mkdir -p build && { $(BIN)/python -m hack images && $(BIN)/python -m pytest tests/integration; } \
 		> build/integration.log 2>&1; code=$$?; cat build/integration.log; exit $$code
 
 unit: setup  ## only the tests that need no cluster
