@@ -22,7 +22,7 @@ from trainyard_trainer.fit.feed import DevicePart, batches
 from trainyard_trainer.fit.schedule import Schedule
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
-from trainyard_trainer.fit.step import Stepper, compiled
+from trainyard_trainer.fit.step import Stepper
 
 Scorer = Callable[[Tensor, DevicePart], Mapping[str, float]]
 """Outputs for a part's rows in; metrics by full name out, `val_loss` among them."""
@@ -107,16 +107,17 @@ class Fitter:
             Stopped: The hooks asked for it; the state has been saved.
             InvalidSpec: The loss is no number any more.
         """
-        with compiled(self.network, self.settings.compile, hooks.say):
-            while self.at.epoch < self.settings.epochs and not self.selection.exhausted:
-                started, first = time.monotonic(), self.at.step
-                rate = self._train_epoch(hooks)
-                rows = (self.steps - first) * self.batch
-                metrics = {**self._metrics(), "learning_rate": rate}
-                self._advance(metrics)
-                best = self.selection.consider(self.at.epoch, metrics, self.network)
-                hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best))
-                self._save_if_due(hooks)
+        if self.settings.compile:
+            self.stepper.compile(hooks.say)
+        while self.at.epoch < self.settings.epochs and not self.selection.exhausted:
+            started, first = time.monotonic(), self.at.step
+            rate = self._train_epoch(hooks)
+            rows = (self.steps - first) * self.batch
+            metrics = {**self._metrics(), "learning_rate": rate}
+            self._advance(metrics)
+            best = self.selection.consider(self.at.epoch, metrics, self.network)
+            hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best))
+            self._save_if_due(hooks)
         hooks.save(self.state(), self.at.epoch)
         self.selection.restore(self.network)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,28 @@ class Stepper:
         self.network, self.loss, self.settings, self.device = network, loss, settings, device
         self.parameters = list(network.parameters())
         self.optimizer = make_optimizer(self.parameters, settings.optimizer)
+        self._backward = network.backward
+
+    def compile(self, say: Callable[[str], None]) -> None:
+        """Steps by torch.compile from now on; where that fails, as they were, with a notice.
+
+        Only the training's loss and its gradients: evaluation and explanations run a few times an epoch and
+        would have to be compiled for shapes of their own.
+        """
+        fast = torch.compile(self.network.training_loss)
+
+        def backward(batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
+            try:
+                value: Tensor = fast(batch, loss, generator)
+            except torch._dynamo.exc.TorchDynamoException as error:
+                reason = str(error).strip().partition("\n")[0]
+                say(f"training.compile: torch.compile failed, training goes on without it: {reason:.300}")
+                self._backward = self.network.backward
+                return self._backward(batch, loss, generator)
+            value.backward()  # type: ignore[no-untyped-call]
+            return value.detach()
+
+        self._backward = backward
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next steps."""
@@ -32,7 +53,7 @@ class Stepper:
         """Learn from a batch; its detached loss comes back."""
         self.optimizer.zero_grad(set_to_none=True)
         with self._precision():
-            loss = self.network.backward(batch, self.loss, generator)
+            loss = self._backward(batch, self.loss, generator)
         self._clip()
         self.optimizer.step()
         return loss
@@ -48,32 +69,3 @@ class Stepper:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
         elif self.settings.clip_value is not None:
             torch.nn.utils.clip_grad_value_(self.parameters, self.settings.clip_value)
-
-
-@contextlib.contextmanager
-def compiled(network: Network, wanted: bool, say: Callable[[str], None]) -> Any:
-    """`training_loss` by torch.compile for as long as this lasts; where that fails, as it was, with a notice.
-
-    Only the training's own function: evaluation and explanations run a few times an epoch and would have to
-    be compiled for shapes of their own.
-    """
-    if not wanted:
-        yield
-        return
-    plain = network.training_loss
-    fast = torch.compile(plain)
-
-    def training_loss(self: Network, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
-        try:
-            return fast(batch, loss, generator)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            reason = str(error).strip().partition("\n")[0]
-            say(f"training.compile: torch.compile failed, training goes on without it: {reason:.300}")
-            del network.training_loss
-            return plain(batch, loss, generator)
-
-    network.training_loss = types.MethodType(training_loss, network)  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        network.__dict__.pop("training_loss", None)
