@@ -128,10 +128,10 @@ def test_a_residual_layer_that_says_nothing_changes_nothing() -> None:
     assert isinstance(net, MLP)
     inputs = batch(SHAPE).inputs
     x = net.embed(*inputs)
-    for layer in list(net.layers)[1:]:
+    for layer in list(net.hidden)[1:]:
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
-    torch.testing.assert_close(net.outputs(*inputs), net.head(torch.relu(net.layers[0](x))))
+    torch.testing.assert_close(net.outputs(*inputs), net.head(torch.relu(net.hidden[0](x))))
 
 
 @pytest.mark.parametrize("outputs", [2, 4, 1, 3])

@@ -142,7 +142,7 @@ class MLP(_Columns):
         super().__init__(config)
         inputs, heads = sum(config.spans), config.heads
         sizes = [inputs, *[config.width] * (config.layers - 1)]
-        self.layers = nn.ModuleList(
+        self.hidden = nn.ModuleList(
             nn.Linear(size, config.width)
             if heads == 1
             else SharedLinear(size, config.width, heads, first=i == 0)
@@ -157,7 +157,7 @@ class MLP(_Columns):
     def members(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """All members at once."""
         residual, width = self.config.residual, (self.config.width,)
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.hidden):
             carried = x
             if i and residual:
                 x = functional.layer_norm(x, width)
