@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from trainyard_model.embedding import embedding_width
 from trainyard_model.families.tabnet import TabNet, TabNetConfig
 from trainyard_trainer.assembly import assemble
 from trainyard_trainer.data.prepare import Prepared, load, prepare
-from trainyard_trainer.errors import InvalidSpec, Stopped
+from trainyard_trainer.errors import DataError, InvalidSpec, Stopped
 from trainyard_trainer.fit.checkpoint import LATEST, CheckpointStore, Saved, State
 from trainyard_trainer.fit.loop import Epoch, epoch_seed
 from trainyard_trainer.resolve import Job
@@ -184,3 +185,133 @@ def test_checkpoints_of_another_training_are_not_taken(tmp_path: Path) -> None:
     assert CheckpointStore(tmp_path, "other").load() is None
     (tmp_path / LATEST).write_text("{")
     assert CheckpointStore(tmp_path, "f").load() is None
+
+
+def mlp(**changes: Any) -> dict[str, Any]:
+    """A small network whose training draws random numbers (dropout)."""
+    return {
+        "model": {"tabnet": None, "mlp": {"layers": 2, "width": 16, "dropout": 0.2}},
+        "training": {"epochs": 4, "batchSize": 64, **changes},
+    }
+
+
+def trained(folder: Path, **changes: Any) -> tuple[torch.Tensor, list[Epoch], Hooks]:
+    one, data = setup(folder, **changes)
+    network, fitter = assemble(one, data)
+    hooks = Hooks()
+    fitter.run(hooks)
+    return weights(network), hooks.epochs, hooks
+
+
+@pytest.mark.parametrize("family", ["tabnet", "mlp"])
+def test_deterministic_is_bit_identical(family: str, tmp_path: Path) -> None:
+    changes = mlp() if family == "mlp" else {}
+    changes["training"] = {**changes.get("training", {}), "deterministic": True}
+    first, epochs, _ = trained(tmp_path, **changes)
+    torch.rand(7)  # whatever else the process draws
+    again, more, _ = trained(tmp_path, **changes)
+    assert torch.equal(first, again)
+    assert [dict(e.metrics) for e in epochs] == [dict(e.metrics) for e in more]
+
+
+@pytest.mark.parametrize("schedule", [{"cosine": {}}, {"plateau": {"patience": 1, "factor": 0.5}}])
+@pytest.mark.parametrize("stop_at", [2, 11], ids=lambda s: f"step-{s}")
+def test_a_schedule_goes_on_where_it_was(stop_at: int, schedule: dict[str, Any], tmp_path: Path) -> None:
+    changes = mlp(
+        schedule={**schedule, "warmupEpochs": 0.5},
+        optimizer={"name": "sgd", "learningRate": 0.5},
+        metric="val_recall",
+    )
+    expected, epochs, _ = trained(tmp_path, **changes)
+    one, data = setup(tmp_path, **changes)
+    store = CheckpointStore(tmp_path / "c", "f")
+    _, fitter = assemble(one, data)
+    first = Hooks(store, stop_at)
+    with pytest.raises(Stopped):
+        fitter.run(first)
+    network, fitter = assemble(one, data)
+    state = store.load()
+    assert state is not None
+    fitter.resume(state)
+    again = Hooks()
+    fitter.run(again)
+    assert torch.equal(weights(network), expected)
+    rates = [e.metrics["learning_rate"] for e in first.epochs + again.epochs]
+    assert rates == [e.metrics["learning_rate"] for e in epochs]
+    assert len(set(rates)) > 1
+
+
+def test_learning_rates_are_those_of_the_schedule(tmp_path: Path) -> None:
+    schedule = {"step": {"everyEpochs": 2, "factor": 0.1}}
+    _, epochs, _ = trained(tmp_path, **mlp(schedule=schedule, optimizer={"learningRate": 0.01}))
+    assert [e.metrics["learning_rate"] for e in epochs] == pytest.approx([0.01, 0.01, 0.001, 0.001])
+
+
+@pytest.mark.parametrize("family", ["tabnet", "mlp"])
+def test_bfloat16_products_and_float32_weights(family: str, tmp_path: Path) -> None:
+    changes = mlp() if family == "mlp" else {}
+    exact, epochs, _ = trained(tmp_path, **changes)
+    changes["training"] = {**changes.get("training", {}), "precision": "BFloat16"}
+    rough, rounded, _ = trained(tmp_path, **changes)
+    assert not torch.equal(exact, rough)
+    assert rounded[0].metrics["train_loss"] == pytest.approx(epochs[0].metrics["train_loss"], rel=0.1)
+    assert rounded[-1].metrics["train_loss"] < 0.8 * rounded[0].metrics["train_loss"]
+    one, data = setup(tmp_path, **changes)
+    network, _ = assemble(one, data)
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_a_failing_compiler_is_told_and_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(function: object) -> Any:
+        def call(*args: object) -> None:
+            raise torch._dynamo.exc.TorchDynamoException("InvalidCxxCompiler: no C++ compiler\nmore")
+
+        return call
+
+    expected, _, _ = trained(tmp_path, **mlp())
+    monkeypatch.setattr(torch, "compile", refuse)
+    found, _, hooks = trained(tmp_path, **mlp(compile=True))
+    assert torch.equal(found, expected)
+    [said] = hooks.said
+    assert said.endswith("goes on without it: InvalidCxxCompiler: no C++ compiler")
+
+
+def test_clipping_bounds_a_step(tmp_path: Path) -> None:
+    one, data = setup(tmp_path, **mlp())
+    start, _ = assemble(one, data)
+    before = weights(start)
+    for clipping in ({"norm": 1e-6}, {"value": 1e-6}):
+        changes = mlp(gradientClipping=clipping, optimizer={"name": "sgd", "learningRate": 1.0}, epochs=1)
+        after, _, _ = trained(tmp_path, **changes)
+        assert 0.0 < float((after - before).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("family", ["tabnet", "mlp"])
+def test_rows_of_no_weight_teach_nothing(family: str, tmp_path: Path) -> None:
+    """With half of the labels wrong and weighing nothing, the model learns the others."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, generator=generator)
+    lines = []
+    for i, value in enumerate(x.tolist()):
+        right = int(value > 0)
+        lines.append(f"{value:.6f},{i},{right if i % 2 else 1 - right},{i % 2}")
+    (tmp_path / "w.csv").write_text("\n".join(["x,id,y,w", *lines]) + "\n")
+    columns = {"weight": "w", "key": ["id"]}
+    changes = mlp() if family == "mlp" else {}
+    changes["training"] = {"epochs": 15, "batchSize": 64, "optimizer": {"learningRate": 0.02}}
+    changes["data"] = {"source": {"uri": str(tmp_path / "w.csv")}, "target": "y", "columns": columns}
+    _, epochs, _ = trained(tmp_path, **changes)
+    assert max(e.metrics["val_accuracy"] for e in epochs) > 0.9
+
+
+def test_class_weights_move_the_decision(tmp_path: Path) -> None:
+    plain, _, _ = trained(tmp_path, **mlp())
+    weighted = {**mlp(), "data": {"classWeights": {"fixed": {"malignant": 50.0}}}}
+    _, epochs, _ = trained(tmp_path, **weighted)
+    balanced, _, _ = trained(tmp_path, **{**mlp(), "data": {"classWeights": {"balanced": {}}}})
+    assert epochs[-1].metrics["val_recall"] == 1.0
+    assert not torch.equal(plain, balanced)
+    with pytest.raises(DataError, match="there is no class 'malignent'; did you mean 'malignant'"):
+        trained(tmp_path, **{**mlp(), "data": {"classWeights": {"fixed": {"malignent": 2.0}}}})
