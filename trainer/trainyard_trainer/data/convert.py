@@ -24,7 +24,9 @@ def values_of(array: Any, nulls: tuple[str, ...] = ()) -> Values | None:
     """The column, or None where its type is of no use to a table of numbers and words."""
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return values_of(array.cast(kind.value_type), nulls)
+        if not pa.types.is_string(kind.value_type):
+            return values_of(array.cast(kind.value_type), nulls)
+        return _of_texts(getattr(array, "chunks", [array]), nulls)
     if pa.types.is_boolean(kind):
         array, kind = pc.if_else(array, "true", "false"), pa.string()
     if pa.types.is_null(kind):
@@ -38,42 +40,64 @@ def values_of(array: Any, nulls: tuple[str, ...] = ()) -> Values | None:
         return Times(_seconds(array))
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return None
-    chunks = [chunk.cast(pa.string()) for chunk in getattr(array, "chunks", [array])]
-    numbers_of = [as_numbers(chunk, nulls) for chunk in chunks]
-    if all(numbers is not None for numbers in numbers_of):
-        return Numbers(np.concatenate([n for n in numbers_of if n is not None] or [np.empty(0)]))
-    return _words(chunks, nulls)
+    return _of_texts([chunk.cast(pa.string()) for chunk in getattr(array, "chunks", [array])], nulls)
+
+
+def _of_texts(chunks: Sequence[Any], nulls: tuple[str, ...]) -> Values:
+    numbers: list[NDArray[np.float64]] = []
+    for chunk in chunks:
+        found = as_numbers(chunk, nulls)
+        if found is None:
+            return _words(chunks, nulls)
+        numbers.append(found)
+    return Numbers(np.concatenate(numbers or [np.empty(0)]))
 
 
 def as_numbers(texts: Any, nulls: tuple[str, ...]) -> NDArray[np.float64] | None:
     """Texts as numbers, or None where one is neither a number nor a gap, or is a long identifier."""
     try:
-        if any(_is_number(text) for text in nulls):
-            texts = known(texts, nulls)
+        if pa.types.is_dictionary(texts.type) or any(_is_number(text) for text in nulls):
+            raise pa.ArrowInvalid("word by word")
         numbers = _floats(pc.cast(texts, pa.float64()))  # most columns of numbers are as simple as that
     except pa.ArrowInvalid:
-        texts = known(texts, nulls)
+        found = _words_once(texts)
         try:
-            numbers = _floats(pc.cast(texts, pa.float64()))
+            by_word = _floats(pc.cast(_known(found.dictionary, nulls), pa.float64()))
         except pa.ArrowInvalid:
             return None
-    if _too_large(numbers) and pc.any(pc.match_substring_regex(texts, r"^\s*[+-]?\d{16,}\s*$")).as_py():
-        return None
+        numbers = np.append(by_word, np.nan)[_indices(found)]
+    if _too_large(numbers):
+        plain = texts.cast(pa.string())
+        if pc.any(pc.match_substring_regex(plain, r"^\s*[+-]?\d{16,}\s*$")).as_py():
+            return None
     return numbers
 
 
-def known(texts: Any, nulls: tuple[str, ...]) -> Any:
+def encoded(texts: Any, nulls: tuple[str, ...]) -> tuple[list[str], NDArray[np.int32]]:
+    """Distinct words in the order of their first use, and the code of each cell (-1 for a gap)."""
+    found = _words_once(texts)
+    number: dict[str, int] = {}
+    words = _known(found.dictionary, nulls).to_pylist()
+    codes = [-1 if word is None else number.setdefault(word, len(number)) for word in words]
+    return list(number), np.array([*codes, -1], dtype=np.int32)[_indices(found)]
+
+
+def _known(texts: Any, nulls: tuple[str, ...]) -> Any:
     """Trimmed texts, with nothing where a text stands for a gap."""
     trimmed = pc.utf8_trim_whitespace(texts)
     gaps = pa.array([*MISSING_TEXTS, *nulls], type=pa.string())
     return pc.if_else(pc.is_in(trimmed, value_set=gaps), pa.scalar(None, pa.string()), trimmed)
 
 
-def encoded(texts: Any, nulls: tuple[str, ...]) -> tuple[list[str], NDArray[np.int32]]:
-    """Distinct words in the order of their first use, and the code of each cell (-1 for a gap)."""
-    found = known(texts, nulls).dictionary_encode()
-    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return found.dictionary.to_pylist(), codes
+def _words_once(texts: Any) -> Any:
+    """Dictionary encoded: each word once, and its position in each cell."""
+    return texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+
+
+def _indices(found: Any) -> NDArray[np.int32]:
+    """Positions in a dictionary; -1 for a gap."""
+    indices: NDArray[np.int32] = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False)
+    return indices
 
 
 def finished(words: Sequence[Sequence[str]], codes: Sequence[NDArray[np.int32]]) -> Values:

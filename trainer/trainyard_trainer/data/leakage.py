@@ -17,7 +17,7 @@ from trainyard_trainer.data.split import Parts
 from trainyard_trainer.data.table import Numbers, Rows, Table, Texts
 from trainyard_trainer.data.target import Target
 
-_CELLS = 1_000_000
+_CELLS = 250_000
 _ROWS_AT_MOST, _ROWS_AT_LEAST = 20_000, 500
 _ERRORS = 0.01
 """Of what chance would get wrong: a column that gets fewer wrong than this share gives the target away."""

@@ -30,7 +30,7 @@ def read_parquet(path: Path) -> tuple[Table, list[str]]:
         DataError: The file is no Parquet file, is cut short, or holds no rows.
     """
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=_texts(path)) as file:
             names, rows = file.schema_arrow.names, file.metadata.num_rows
             check_table(path.name, names, rows)
             columns: dict[str, Values] = {}
@@ -51,6 +51,11 @@ def read_parquet(path: Path) -> tuple[Table, list[str]]:
             "check that the file is complete, and data.source.format",
         ) from error
     return Table(columns, rows), notices
+
+
+def _texts(path: Path) -> list[str]:
+    """Text columns, which are wanted as codes into their words, as the file mostly has them."""
+    return [f.name for f in pyarrow.parquet.read_schema(path) if pa.types.is_string(f.type)]
 
 
 def check_table(file: str, names: list[str], rows: int) -> None:
