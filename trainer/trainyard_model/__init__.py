@@ -5,7 +5,7 @@ only numpy, torch, safetensors and the standard library, and only by relative im
 """
 
 from .errors import ModelInputError, PackageError
-from .families import FAMILIES, Batch, Config, Family, Loss, Network, Shape
+from .families import FAMILIES, Batch, Config, Family, Layer, Loss, Network, Shape
 from .package import FORMAT_VERSION, Package, package_digest, read_package, shape, write_package
 from .predictor import Predictor
 from .preprocess import Preprocessor
@@ -21,6 +21,7 @@ __all__ = [
     "Column",
     "Config",
     "Family",
+    "Layer",
     "Loss",
     "ModelInputError",
     "Network",

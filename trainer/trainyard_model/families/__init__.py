@@ -7,9 +7,9 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from .base import Batch, Config, Family, Loss, Network, Shape
+from .base import Batch, Config, Family, Layer, Loss, Network, Shape
 
-__all__ = ["FAMILIES", "Batch", "Config", "Family", "Loss", "Network", "Shape", "discover"]
+__all__ = ["FAMILIES", "Batch", "Config", "Family", "Layer", "Loss", "Network", "Shape", "discover"]
 
 
 def discover(folders: Iterable[str]) -> dict[str, Family]:

@@ -82,6 +82,27 @@ class Config:
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in value.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One block of a network, in the order of execution, as people are shown it.
+
+    Attributes:
+        name: Path in the network, such as `layers.0`.
+        kind: What it is, in a word or two.
+        shape: Of one row's output.
+        parameters: Trained numbers in it, those of shared parts where they first occur.
+        sources: Positions of the layers whose output it takes, -1 for the input; of the outermost only.
+        depth: Nesting, 0 for the outermost blocks. Only those are drawn.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    sources: tuple[int, ...] = ()
+    depth: int = 0
+
+
 class Network(nn.Module, ABC):
     """A network under training or at work. Its `state_dict` is all that a package keeps of it."""
 
@@ -110,6 +131,10 @@ class Network(nn.Module, ABC):
         value = self.training_loss(batch, loss, generator)
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
+
+    def outline(self) -> tuple[Layer, ...]:
+        """What to draw of a network whose parts are no modules; nothing: its modules, as they are called."""
+        return ()
 
     def batch_rows(self, rows: int) -> int:
         """The largest batch of at most so many rows that the family can take whole; 0 where there is none."""

@@ -32,7 +32,7 @@ def section(f: Findings) -> Section | None:
         else:
             sentences.append(f"No {f.part} row is misclassified.")
     sentences.append(
-        "Row numbers count the rows of the source from 0. A wrong label is often among these rows."
+        "Row numbers count the rows that have a target, from 0. Wrong labels are often found here."
     )
     return Section("examples", "Where it fails", sentences, listings)
 

@@ -14,7 +14,7 @@ from trainyard_trainer.report.chart import Chart, Listing, Section, Table
 from trainyard_trainer.report.findings import Findings, Floats, Integers, Values
 
 _SHOWN, _CATEGORIES, _CLASSES, _BINS = 12, 8, 5, 20
-_ROWS = 50_000
+_ROWS, _FEWEST = 50_000, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,14 @@ def section(f: Findings) -> Section | None:
     few, sampled = f.sampled(_ROWS)
     names = f.ranked_features
     charts: list[Chart | Listing] = []
-    for rank, name in enumerate(names[:_SHOWN], 1):
+    drawable = [name for name in names if not is_text(few.columns[name])]
+    for rank, name in enumerate(drawable[:_SHOWN], 1):
         charts.append(_chart(few, name, f"feature_{rank:02d}_{words.slug(name)}"))
     table = Table(
         ("column", "importance", "missing", "distinct", "typical"), [_line(few, name) for name in names]
     )
     sentences = [_legend(f), *([sampled] if sampled else [])]
-    if len(names) > _SHOWN:
+    if len(drawable) > _SHOWN:
         sentences.append(
             f"The {_SHOWN} most important of {len(names):,} columns are drawn; the table has all."
         )
@@ -64,6 +65,13 @@ def _legend(f: Findings) -> str:
 def is_numeric(values: Values) -> bool:
     """Whether cells are numbers; a column of texts is an object array."""
     return values.dtype.kind in "fiu"
+
+
+def is_text(values: Values) -> bool:
+    """Whether hardly any cell occurs twice: such a column has no categories to compare."""
+    if is_numeric(values) or len(values) <= _FEWEST:
+        return False
+    return 2 * len({category_text(value) for value in values.tolist()}) > len(values)
 
 
 def categories(values: Values, most: int = _CATEGORIES) -> Groups:
@@ -198,13 +206,10 @@ def _by_class(f: Findings, name: str, stem: str, title: str, says: str, numbers:
 
 def _by_value(f: Findings, name: str, stem: str, title: str, says: str, numbers: Floats) -> Chart:
     """Mean of the first target, true and predicted, over values of the column."""
-    present = np.flatnonzero(np.isfinite(numbers))
-    order = present[np.argsort(numbers[present], kind="stable")]
-    parts = np.array_split(order, max(1, min(12, len(order) // 10)) if len(order) >= 20 else len(order))
+    parts = _equal_parts(numbers)
     data = [
         [numbers[rows].mean(), f.truth[rows, 0].mean(), f.judged.scores[rows, 0].mean(), len(rows)]
         for rows in parts
-        if len(rows)
     ]
     at, true, predicted, _ = (np.array(values) for values in zip(*data, strict=True))
     drawn, axes = style.figure(3.0)
@@ -215,6 +220,19 @@ def _by_value(f: Findings, name: str, stem: str, title: str, says: str, numbers:
     style.legend(axes, 2)
     columns = ("mean value", "true mean", "predicted mean", "rows")
     return style.chart(drawn, stem, title, says, Table(columns, data))
+
+
+def _equal_parts(numbers: Floats, most: int = 12) -> list[Integers]:
+    """Rows by value in parts of about equal number; rows of equal value stay together."""
+    present = np.flatnonzero(np.isfinite(numbers))
+    values = numbers[present]
+    distinct = np.unique(values)
+    bounds = distinct[1:]
+    if len(distinct) > most:
+        count = max(2, min(most, len(values) // 10))
+        bounds = np.unique(np.quantile(values, np.linspace(0, 1, count + 1)[1:-1]))
+    place = np.searchsorted(bounds, values, side="right")
+    return [present[place == i] for i in range(len(bounds) + 1) if (place == i).any()]
 
 
 def _first(f: Findings) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trainyard_model import Layer
 from trainyard_model.schema import Label, Task
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,7 @@ class Part:
     Attributes:
         scores: Class probabilities (rows, classes), or predicted values (rows, targets) in their own units.
         target: Class numbers (rows,), or true values (rows,) or (rows, targets).
-        numbers: Where each row stood in the source, from 0.
+        numbers: Where each row stands among the rows that have a target, from 0.
     """
 
     scores: Floats
@@ -48,27 +49,6 @@ class Fraction:
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One block of the network, in the order of execution.
-
-    Attributes:
-        name: Path in the network, such as `features.0`.
-        kind: Class of the block.
-        shape: Shape of one row's output.
-        parameters: Trained numbers in it, those of shared blocks where they first occur.
-        sources: Indices of the layers whose output it takes, -1 for the input; of the outermost blocks only.
-        depth: Nesting, 0 for the outermost blocks. Only those are drawn.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    parameters: int
-    sources: tuple[int, ...] = ()
-    depth: int = 0
-
-
 @dataclass(frozen=True)
 class Findings:
     """Everything that a report tells.
@@ -80,7 +60,7 @@ class Findings:
         targets: Names of the target columns.
         classes: Labels in the order of the scores; of two the second is the positive one.
         judged: The rows that charts are drawn from.
-        part: Whether those are test rows, or validation rows because there is no test part.
+        part: Whether those are test rows, or others because there is no test part.
         history: Metrics by epoch (the first is 1), `train_loss` and `val_loss` among them.
         best_epoch: Whose weights were kept.
         metric: The validation metric that chose the epoch.
@@ -100,7 +80,7 @@ class Findings:
     targets: tuple[str, ...]
     classes: tuple[Label, ...]
     judged: Part
-    part: Literal["test", "validation"] = "test"
+    part: Literal["test", "validation", "training"] = "test"
     history: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     best_epoch: int | None = None
     metric: str = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from trainyard_model import Layer
 from trainyard_trainer.report import style, words
-from trainyard_trainer.report.findings import Layer
 
 Block = tuple[Layer, set[int]]
 """A block and the positions of those that feed it, all of which come before it."""

@@ -65,7 +65,13 @@ def section(f: Findings) -> Section | None:
         return None
     simple = baselines(f)
     validation = f.evaluation.get("validation", {}) if f.part == "test" else {}
-    columns = ("metric", f.part, "low", "high", *(("validation",) if validation else ()), *simple)
+    crossed = f.evaluation.get("oof", {})
+    columns = (
+        *("metric", f.part, "low", "high"),
+        *(["validation"] if validation else []),
+        *(["cross-validated"] if crossed else []),
+        *simple,
+    )
     data: list[list[Any]] = [
         [
             words.metric(s.metric),
@@ -73,6 +79,7 @@ def section(f: Findings) -> Section | None:
             s.low,
             s.high,
             *([_value(validation.get(s.metric))] if validation else []),
+            *([_value(crossed.get(s.metric))] if crossed else []),
             *(values.get(s.metric) for values in simple.values()),
         ]
         for s in found

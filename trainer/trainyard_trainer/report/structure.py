@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainyard_model import Layer
 from trainyard_trainer.report import graph, words
 from trainyard_trainer.report.chart import Chart, Listing, Section, Table
-from trainyard_trainer.report.findings import Findings, Layer
+from trainyard_trainer.report.findings import Findings
 
 _HEAD, _TAIL = 14, 10
 

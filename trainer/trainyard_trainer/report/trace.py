@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainyard_model import Network
-from trainyard_trainer.report.findings import Layer
+from trainyard_model import Layer, Network
 
 _INPUT = -1
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)

@@ -9,6 +9,11 @@ from trainyard_trainer.report.findings import Findings
 from trainyard_trainer.report.scores import Score, baselines, headline
 
 _FEW = 100
+_SEEN = {
+    "test": " that it never saw in training",
+    "validation": " that also chose its best epoch",
+    "training": " that it was trained on",
+}
 _PHRASES = {
     "most frequent class": "always giving the most frequent class",
     "mean of the training rows": "always giving the mean of the training rows",
@@ -26,8 +31,7 @@ def _reached(f: Findings) -> list[str]:
     rows = words.count(len(f.judged), f"{f.part} row")
     if best is None:
         return [f"The model was looked at on {rows}."]
-    unseen = " that it never saw in training" if f.part == "test" else " that also chose its best epoch"
-    said = f"On {rows}{unseen}, its {words.metric(best.metric)} is {words.number(best.value)}"
+    said = f"On {rows}{_SEEN[f.part]}, its {words.metric(best.metric)} is {words.number(best.value)}"
     if best.low is not None and best.high is not None:
         said += f" (95 % interval {words.number(best.low)} to {words.number(best.high)})"
     return [said + "."]
@@ -65,7 +69,7 @@ def _doubts(f: Findings) -> list[str]:
     if len(f.judged) < _FEW:
         rows = words.count(len(f.judged), "row")
         said.append(f"{rows} is little to judge by: another draw of rows could look quite different.")
-    if f.part == "validation":
-        said.append("There is no test part, so the figure is a little too good: set data.split.test.")
+    if f.part != "test":
+        said.append("There is no test part, so what is said here is too good: set data.split.test.")
     said += [f"About the data: {notice.rstrip('.')}." for notice in f.notices]
     return said

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...embedding import PackedEmbedding, drop_categories
-from ..base import Batch, Loss, Network
+from ..base import Batch, Layer, Loss, Network
 from .config import TabNetConfig
 from .ghost_norm import Cut, cuts, fold, virtual_batches
 from .inference import Folded, fold_norms, steps
+from .outline import outline
 from .sparsemax import MASKS
 from .steps import Rules, Statistics, Weights, decide
 from .upgrade import pack
@@ -191,6 +192,10 @@ class TabNet(Network):
         """What each step looked at: (steps, rows, features); every row sums to 1."""
         parts = [torch.stack([mask for mask, _ in part]) for part in self._evaluate(inputs)]
         return torch.cat(parts, 1)
+
+    def outline(self) -> tuple[Layer, ...]:
+        """Transformers and masks of every step."""
+        return outline(self.config, dict(self.named_parameters()))
 
     def batch_rows(self, rows: int) -> int:
         """Whole virtual batches of equal size, so that one call normalises them all."""

@@ -1,0 +1,78 @@
+"""Findings from what a finished training has in its hands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from trainyard_model import Layer, Network, Predictor
+from trainyard_trainer.data.prepare import Prepared
+from trainyard_trainer.report.findings import Findings, Part, rows_to_explain
+from trainyard_trainer.report.trace import trace
+
+_TRACED_ROWS = 2
+
+
+def gather(
+    name: str,
+    data: Prepared,
+    predictor: Predictor,
+    network: Network,
+    history: Mapping[int, Mapping[str, float]],
+    evaluation: Mapping[str, Any],
+    importance: Mapping[str, float],
+) -> Findings:
+    """Predict and explain the rows that judge, with the package; outline the network.
+
+    Args:
+        name: The job's.
+        data: With its parts. Test rows judge; validation rows, or training rows, where there are none.
+        predictor: Of the package.
+        network: The same network; it is run once with two rows.
+        history: Metrics by epoch, from 1.
+        evaluation: As in `evaluation.json`.
+        importance: Share of each input column.
+    """
+    part, numbers = _judging(data)
+    columns = data.raw(numbers)
+    explained = rows_to_explain(len(numbers))
+    target = data.target.values[numbers]
+    return Findings(
+        name=name,
+        family=predictor.package.family,
+        task=data.target.task,
+        targets=data.schema.targets,
+        classes=data.schema.classes,
+        judged=Part(predictor.scores(columns), target, np.asarray(numbers, dtype=np.int64)),
+        part=part,
+        history=history,
+        best_epoch=evaluation.get("bestEpoch"),
+        metric=str(evaluation.get("metric", "")),
+        evaluation=evaluation,
+        importance=importance,
+        columns=columns,
+        explained=explained,
+        explanations=predictor.explain({key: values[explained] for key, values in columns.items()}),
+        layers=outline(network, predictor, {key: values[:_TRACED_ROWS] for key, values in columns.items()}),
+        notices=data.notices,
+    )
+
+
+def outline(network: Network, predictor: Predictor, rows: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The network's blocks: as the family tells them, else as its modules are called with the first rows."""
+    if told := network.outline():
+        return told
+    device = next(network.parameters()).device
+    inputs = predictor.package.preprocessor.encode(rows)
+    return trace(network, tuple(torch.from_numpy(values).to(device) for values in inputs))
+
+
+def _judging(data: Prepared) -> tuple[Literal["test", "validation", "training"], Any]:
+    if len(data.rows.test):
+        return "test", data.rows.test
+    if len(data.rows.validation):
+        return "validation", data.rows.validation
+    return "training", data.rows.train
