@@ -15,6 +15,7 @@ from trainyard.cli.train import Finished
 from trainyard.local import store
 from trainyard.local.progress import clock
 from trainyard.local.summary import MetricRow, metric_rows
+from trainyard_trainer.evaluate.names import maximised
 
 
 def show_success(console: Console, finished: Finished) -> None:
@@ -76,15 +77,12 @@ def _notes(rows: list[MetricRow], evaluation: Mapping[str, Any]) -> list[str]:
         notes.append("baseline: a linear model on the same rows; {}: {}".format(*_constant(evaluation)))
     deciding = str(evaluation.get("metric") or "").partition("_")[2]
     row = next((r for r in rows if r.name == deciding), None)
-    if (
-        row
-        and row.interval
-        and row.baseline is not None
-        and row.interval[0] <= row.baseline <= row.interval[1]
-    ):
-        notes.append(
-            f"the baseline's {row.name} lies in the model's interval: a simpler model may do as well"
-        )
+    if row is not None and row.interval and row.baseline is not None:
+        low, high = row.interval
+        if low <= row.baseline <= high:
+            notes.append(f"the baseline's {row.name} lies in the interval: a simpler model may do as well")
+        elif (row.baseline > high) == maximised(row.name):
+            notes.append(f"the baseline's {row.name} is better: a simpler model does better here")
     return notes
 
 
