@@ -106,7 +106,11 @@ def test_slices_of_a_batch_add_up(weighted: bool, monkeypatch: pytest.MonkeyPatc
         net = network("mlp", {**HEADS, "dropout": 0.0}, shape)
         rows = batch(shape, weighted=weighted)
         found.append(
-            (net.backward(rows, loss_of(shape), generator()), gradients(net), net.explain(*rows.inputs))
+            (
+                net.backward(rows, loss_of(shape), generator()),
+                gradients(net),
+                net.explain(*(part[:14] for part in rows.inputs)),
+            )
         )
     (value, grads, explained), (sliced, grads_sliced, explained_sliced) = found
     torch.testing.assert_close(sliced, value)
@@ -154,8 +158,8 @@ def test_attributions_add_up_to_what_the_row_changes(settings: dict[str, int], o
         change = (answer - nothing).sum(1)
     error = (net.explain(*rows.inputs).sum(1) - change).abs()
     assert change.abs().mean() > 0.3
-    assert error.mean() < 0.03 * change.abs().mean()
-    assert error.max() < 0.1 * change.abs().max()
+    assert error.mean() < 0.02 * change.abs().mean()
+    assert error.max() < 0.05 * change.abs().max()
 
 
 def test_log_odds_of_the_chosen_class() -> None:

@@ -4,8 +4,8 @@ Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks" (arXiv 1703.0
 add up to f(x) - f(baseline) (completeness), up to the error of the sum that stands for the integral.
 
 Points lie densest at the baseline, at squares of the midpoints of equal parts: a layer that normalises its
-input turns sharpest there. On trained networks that brings the error to a third of that of evenly spaced ones
-(measured on breast_cancer: 0.7 % of f(x) - f(baseline) on average with 32 points, 0.5 % with 50).
+input turns sharpest there (a third of the error of evenly spaced ones on trained networks). Rows whose sum is
+off are done again with twice the points, so that most rows cost little and none is far from complete.
 """
 
 from __future__ import annotations
@@ -15,26 +15,44 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+_TOLERANCE, _SMALL = 0.02, 0.1
+_MOST = 128
+Function = Callable[[Tensor, Tensor], Tensor]
 
-def integrated_gradients(
-    function: Callable[[Tensor], Tensor], x: Tensor, baseline: Tensor, steps: int
-) -> Tensor:
-    """Attributions (rows, inputs) of `function`, which gives one number a row, by a weighted sum over points.
+
+def integrated_gradients(function: Function, x: Tensor, baseline: Tensor, points: int) -> Tensor:
+    """Attributions (rows, inputs) that add up to within 2 % (of 0.1 at least), or as near as 128 points come.
 
     Args:
-        function: (rows, inputs) -> (rows,); a row's number depends on that row alone.
+        function: Of (rows, inputs) and the positions (rows,) in x that these belong to; gives one number a
+            row, which depends on that row alone.
         x: Where to explain.
-        baseline: Where the way begins; broadcasts to x.
-        steps: Points on the way.
+        baseline: Where the way begins, (1, inputs).
+        points: On the way, at first.
     """
+    left = torch.arange(len(x), device=x.device)
+    with torch.no_grad():
+        change = function(x, left) - function(baseline.expand_as(x), left)
+    found = torch.zeros_like(x)
+    while len(left):
+        found[left] = _integrate(function, x[left], baseline, left, points)
+        error = (found[left].sum(1) - change[left]).abs()
+        points *= 2
+        if points > _MOST:
+            break
+        left = left[error > _TOLERANCE * change[left].abs().clamp_min(_SMALL)]
+    return found
+
+
+def _integrate(function: Function, x: Tensor, baseline: Tensor, rows: Tensor, points: int) -> Tensor:
     way = (x - baseline).detach()
     total = torch.zeros_like(way)
     with torch.enable_grad():
-        for step in range(steps):
-            middle = (step + 0.5) / steps
+        for step in range(points):
+            middle = (step + 0.5) / points
             point = (baseline + way * middle**2).detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(function(point).sum(), point)
-            total.add_(gradient, alpha=2.0 * middle / steps)
+            (gradient,) = torch.autograd.grad(function(point, rows).sum(), point)
+            total.add_(gradient, alpha=2.0 * middle / points)
     return way * total
 
 

@@ -22,7 +22,7 @@ from .config import MLPConfig
 from .ensemble import Heads, SharedLinear, combine
 
 _HIDDEN_CATEGORIES = 0.02  # so that the codes of gaps and unseen values are trained where the data have none
-_STEPS = 48
+_POINTS = 16
 _CELLS = 2**21  # numbers of a layer's output in a slice: 8 MiB
 
 
@@ -103,12 +103,11 @@ class _Columns(Network):
         if config.outputs > 2:
             chosen = self.answer(x).argmax(1)
 
-        def judged(point: Tensor) -> Tensor:
+        def judged(point: Tensor, rows: Tensor) -> Tensor:
             out = self.answer(point)
-            return log_odds(out, chosen) if config.classification else out.sum(1)
+            return log_odds(out, chosen[rows]) if config.classification else out.sum(1)
 
-        straight = config.layers == 0 and (config.outputs == 2 or not config.classification)
-        found = integrated_gradients(judged, x, nothing, 1 if straight else _STEPS)
+        found = integrated_gradients(judged, x, nothing, _POINTS if config.layers else 1)
         spans = torch.tensor(config.spans, device=x.device)
         column = torch.arange(len(spans), device=x.device).repeat_interleave(spans)
         return found.new_zeros(len(found), len(spans)).index_add_(1, column, found)
