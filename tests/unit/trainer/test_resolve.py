@@ -25,13 +25,11 @@ def resolved(**changes: Any) -> Any:
     [
         ({"model": {"tabnet": None, "lstm": {}}}, "model.lstm: this version trains .*model.tabnet"),
         ({"model": {"tabnet": None, "custom": {"image": "x"}}}, "model.custom runs its own image"),
-        ({"data": {"columns": {"text": ["a"]}}}, "data.columns.text: not supported"),
-        ({"data": {"split": {"folds": 5}}}, "data.split.folds: not supported"),
-        ({"data": {"split": {"by": "Order"}}}, "data.split.by other than Hash: not supported"),
+        ({"data": {"columns": {"text": ["a"]}}}, "data.columns.text .tabular families read no text"),
+        ({"data": {"split": {"folds": 5, "by": "Order"}}}, "data.split.folds with by: Order"),
+        ({"data": {"text": {}}}, "data.text: not supported"),
+        ({"data": {"image": {}}}, "data.image: not supported"),
         ({"data": {"source": {"uri": "x", "format": "IDX"}}}, "data.source.format: IDX"),
-        ({"training": {"schedule": {"cosine": {}}}}, "training.schedule: not supported"),
-        ({"training": {"precision": "BFloat16"}}, "training.precision other than Float32"),
-        ({"training": {"compile": True}}, "training.compile: not supported"),
         ({"compute": {"nodes": 2}}, "compute.nodes above 1"),
     ],
 )
@@ -39,6 +37,37 @@ def test_what_cannot_be_done_is_refused_by_name(changes: dict[str, Any], message
     with pytest.raises(InvalidSpec, match=message) as caught:
         resolved(**changes)
     assert caught.value.remedy
+
+
+def test_a_split_reaches_the_data_stage() -> None:
+    """Files of parts are read as the source is, each with its own pin."""
+    pin = "0" * 64
+    found = resolved(
+        data={
+            "source": {"uri": "/d/train.csv", "sha256": "1" * 64, "csv": {"delimiter": ";"}, "format": "CSV"},
+            "targets": ["a", "b"],
+            "columns": {"weight": "w"},
+            "split": {
+                "by": "Files",
+                "files": {"test": {"uri": "pvc://claim/test.csv", "sha256": pin}},
+                "folds": 5,
+                "repeats": 3,
+            },
+        }
+    ).data
+    test = found.split.test_file
+    assert test is not None
+    assert (test.uri, test.sha256, test.csv.delimiter, test.format) == (
+        "/mnt/claims/claim/test.csv",
+        pin,
+        ";",
+        "CSV",
+    )
+    assert found.split.validation_file is None
+    assert (found.split.by, found.split.folds, found.split.repeats) == ("Files", 5, 3)
+    assert (found.targets, found.columns.weight) == (("a", "b"), "w")
+    by_group = resolved(data={"split": {"by": "Group", "column": "patient"}}).data.split
+    assert (by_group.by, by_group.column) == ("Group", "patient")
 
 
 def test_settings_reach_their_stage() -> None:
