@@ -64,7 +64,9 @@ def build_network(package: Package) -> Network:
     try:
         network.load_state_dict(dict(package.weights))
     except RuntimeError as error:
-        raise PackageError(f"the weights do not fit the network described: {error}") from error
+        raise PackageError(
+            f"the weights do not fit the network described: {error}; train and log the model anew"
+        ) from error
     return network
 
 
@@ -114,16 +116,32 @@ def read_package(folder: Path) -> Package:
     """Read and check both files.
 
     Raises:
-        PackageError: A file is absent, damaged, newer than this reader, or of an unknown family.
+        PackageError: A file is absent, damaged, newer than this reader, or of an unknown family; the message
+            says what to do.
     """
     try:
         value = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         weights = (folder / WEIGHTS).read_bytes()
     except OSError as error:
-        raise PackageError(f"{folder} is no model package: {error.strerror}: {error.filename}") from error
+        raise PackageError(
+            f"{folder} is no model package: {error.strerror}: {error.filename}; "
+            f"give the folder that holds {MANIFEST} and {WEIGHTS}"
+        ) from error
     except ValueError as error:
-        raise PackageError(f"{folder / MANIFEST} is not JSON: {error}") from error
-    _check_version(value)
+        raise PackageError(f"{folder / MANIFEST} is not JSON: {error}; fetch it again") from error
+    try:
+        _check_version(value)
+        _check_content(value, weights, folder)
+        return _from_manifest(value, weights)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, PackageError):
+            raise
+        raise PackageError(
+            f"{folder / MANIFEST} cannot be understood ({type(error).__name__}: {error}); fetch it again"
+        ) from error
+
+
+def _check_content(value: dict[str, Any], weights: bytes, folder: Path) -> None:
     if value["family"] not in FAMILIES:
         raise PackageError(
             f"model family {value['family']!r} is unknown here; there are {', '.join(FAMILIES)}: "
@@ -133,7 +151,6 @@ def read_package(folder: Path) -> Package:
         raise PackageError(
             f"{folder / WEIGHTS} is damaged: its SHA-256 is not the one in {MANIFEST}; fetch it again"
         )
-    return _from_manifest(value, weights)
 
 
 def _check_version(value: dict[str, Any]) -> None:
@@ -158,7 +175,7 @@ def _from_manifest(value: dict[str, Any], weights: bytes) -> Package:
     try:
         tensors: dict[str, torch.Tensor] = load(weights)
     except SafetensorError as error:
-        raise PackageError(f"{WEIGHTS} cannot be read: {error}") from error
+        raise PackageError(f"{WEIGHTS} cannot be read: {error}; fetch it again") from error
     schema = Schema.from_json(value["schema"])
     return Package(
         family=value["family"],

@@ -19,8 +19,9 @@ from trainyard.api.families import Custom, Model
 from trainyard.api.trainingjob import TrainingJobSpec
 from trainyard.api.wire import AttemptSpec
 from trainyard_model import FAMILIES
+from trainyard_model.families import GROUP
 from trainyard_trainer.data.settings import DataSettings
-from trainyard_trainer.errors import InvalidSpec
+from trainyard_trainer.errors import InvalidSpec, closest
 from trainyard_trainer.evaluate.settings import EvaluationSettings
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve_data import data_settings, unsupported_data
@@ -131,13 +132,43 @@ def model_settings(model: Model) -> tuple[str, Any]:
     """
     name, member = model.family
     if isinstance(member, Custom):
-        raise InvalidSpec("model.custom runs its own image, not this trainer", "let the operator run it")
+        return _registered(member)
     if name not in FAMILIES:
         families = ", ".join(f"model.{family}" for family in FAMILIES)
         raise InvalidSpec(f"model.{name}: this version trains {families}", "use one of these")
     settings = FAMILIES[name].settings
     fields = [field.name for field in dataclasses.fields(settings)]
     return name, settings(**{field: _choice(getattr(member, field)) for field in fields})
+
+
+def _registered(custom: Custom) -> tuple[str, Any]:
+    """A family that another distribution registers, and its parameters."""
+    if custom.family is None:
+        raise InvalidSpec("model.custom runs its own image, not this trainer", "let the operator run it")
+    if custom.family not in FAMILIES:
+        raise InvalidSpec(
+            f"model.custom.family: nothing installed here registers '{custom.family}' under {GROUP}",
+            "install it in the image that compute.image names, or correct the name",
+        )
+    settings = FAMILIES[custom.family].settings
+    fields = [field.name for field in dataclasses.fields(settings)]
+    for name in custom.parameters:
+        if name not in fields:
+            raise InvalidSpec(
+                f"model.custom.parameters: {custom.family} has no '{name}'; {closest(name, fields)}",
+                "correct model.custom.parameters",
+            )
+    try:
+        return custom.family, settings(**{name: _value(text) for name, text in custom.parameters.items()})
+    except (TypeError, ValueError) as error:
+        raise InvalidSpec(f"model.custom.parameters: {error}", "correct model.custom.parameters") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _choice(value: Any) -> Any:
