@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainyard.api.states import Cause
 from trainyard.api.wire import Result, ResultData
-from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Temporary
+from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Stopped, Temporary
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.pipeline import Loaded, Pipeline
@@ -45,6 +45,8 @@ def as_job_error(raised: BaseException) -> JobError | None:
     """Errors of libraries that have a cause of ours."""
     if isinstance(raised, JobError):
         return raised
+    if isinstance(raised, KeyboardInterrupt):
+        return Stopped("interrupted", "start it again")
     text = str(raised)
     if isinstance(raised, MemoryError) or "can't allocate memory" in text or "out of memory" in text:
         return OutOfMemory(

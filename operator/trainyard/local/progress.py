@@ -144,6 +144,8 @@ class LineObserver:
         )
 
     def _draw(self, text: str, *, now: bool) -> None:
+        if not text and not self._width:
+            return
         if not now and time.monotonic() - self._drawn < _REDRAW_SECONDS:
             return
         self._drawn = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Any
 
 from trainyard.api.names import (
     CLAIM_DIR,
+    ENV_IMAGE,
     ENV_SPEC,
     ENV_WORKDIR,
     SPEC_DIR,
@@ -77,11 +78,12 @@ def resources(attempt: Attempt) -> dict[str, dict[str, Any]]:
 def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]) -> dict[str, Any]:
     compute = mapping(attempt.spec.get("compute"))
     custom = mapping(mapping(attempt.spec.get("model")).get("custom"))
+    image = text(custom.get("image")) or text(compute.get("image")) or install.trainer_image
     container: dict[str, Any] = {
         "name": TRAINER_CONTAINER,
-        "image": text(custom.get("image")) or text(compute.get("image")) or install.trainer_image,
+        "image": image,
         "imagePullPolicy": text(compute.get("imagePullPolicy")) or install.pull_policy,
-        "env": _env(attempt, extra),
+        "env": _env(image, extra),
         "resources": resources(attempt),
         "volumeMounts": _mounts(attempt, extra),
         "terminationMessagePath": TERMINATION_LOG,
@@ -97,10 +99,11 @@ def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]
     return container
 
 
-def _env(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _env(image: str, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
     own: list[dict[str, Any]] = [
         {"name": ENV_SPEC, "value": SPEC_FILE},
         {"name": ENV_WORKDIR, "value": WORK_DIR},
+        {"name": ENV_IMAGE, "value": image},  # the run says what it was trained with
         CPU_REQUEST,
     ]
     users = [dict(e) for e in mappings(extra.get("env")) if not text(e.get("name")).startswith("TRAINYARD_")]

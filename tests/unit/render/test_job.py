@@ -94,6 +94,7 @@ def test_whitelist_adds_but_never_replaces_ours() -> None:
     container = pod["spec"]["containers"][0]
     env = {e["name"]: e.get("value") for e in container["env"]}
     assert env["TRAINYARD_SPEC"] == "/etc/trainyard/spec.json"
+    assert env["TRAINYARD_IMAGE"] == container["image"] == INSTALL.trainer_image
     assert env["MINE"] == "1"
     assert [e["name"] for e in container["env"]].count("TRAINYARD_SPEC") == 1
     token = [v for v in pod["spec"]["volumes"] if v["name"] == "trainyard-token"]

@@ -35,6 +35,7 @@ def configure() -> None:
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\..*")
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm in a notebook; we show our own
 
 
 def wait_until_up(uri: str) -> None:
