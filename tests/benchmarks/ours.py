@@ -17,7 +17,8 @@ from trainyard.api.trainingjob import TrainingJob
 from trainyard.local.attempt import local_attempt
 from trainyard_model import Network, Predictor
 from trainyard_trainer.assembly import assemble
-from trainyard_trainer.data.prepare import Prepared, load, prepare
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import Prepared, prepare
 from trainyard_trainer.fit.loop import Epoch, Fitter
 from trainyard_trainer.package.build import build_package
 from trainyard_trainer.resolve import Job, resolve

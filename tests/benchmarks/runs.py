@@ -14,7 +14,7 @@ from tests.benchmarks.report import ROOT, progress
 from trainyard.api.trainingjob import TrainingJob
 from trainyard.local.attempt import local_attempt
 from trainyard.local.manifest import read_training_job
-from trainyard_trainer.data.prepare import load
+from trainyard_trainer.data.load import load
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.resolve import resolve

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from trainyard_trainer.assembly import assemble, fingerprint
 from trainyard_trainer.crossval import PREFIX, FoldResult, cross_validate
-from trainyard_trainer.data.prepare import Prepared, folds, load, prepare
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import Prepared, folds, prepare
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.errors import DataError, DependencyDown, JobError, Stopped
 from trainyard_trainer.finish import Finish

@@ -19,7 +19,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: tests share
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built by what builds every package, from a network trained for a moment: numbers, categories, gaps."""
     from tests.unit.trainer.jobs import job
-    from trainyard_trainer.data.prepare import load, prepare
+    from trainyard_trainer.data.load import load
+    from trainyard_trainer.data.prepare import prepare
     from trainyard_trainer.package.build import build_package
 
     folder = tmp_path_factory.mktemp("package")

@@ -13,7 +13,8 @@ import pytest
 from tests.unit.trainer.jobs import Quiet, job, store
 from trainyard_trainer.assess import metrics_of
 from trainyard_trainer.crossval import FoldResult, out_of_fold
-from trainyard_trainer.data.prepare import load, prepare
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import prepare
 from trainyard_trainer.evaluate.judge import evaluate
 from trainyard_trainer.runner import run_job
 from trainyard_trainer.stop import StopRequest

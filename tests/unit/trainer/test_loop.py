@@ -13,7 +13,8 @@ from trainyard_model import Network
 from trainyard_model.embedding import embedding_width
 from trainyard_model.families.tabnet import TabNet, TabNetConfig
 from trainyard_trainer.assembly import assemble
-from trainyard_trainer.data.prepare import Prepared, load, prepare
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import Prepared, prepare
 from trainyard_trainer.errors import DataError, InvalidSpec, Stopped
 from trainyard_trainer.fit.checkpoint import LATEST, CheckpointStore, Saved, State
 from trainyard_trainer.fit.loop import Epoch, epoch_seed

@@ -74,7 +74,8 @@ def test_a_run_is_recorded_whole(uri: str, tmp_path: Path) -> None:
 
 def test_the_reported_test_metrics_are_those_of_the_package(uri: str, tmp_path: Path) -> None:
     from trainyard_model import Predictor
-    from trainyard_trainer.data.prepare import load, prepare
+    from trainyard_trainer.data.load import load
+    from trainyard_trainer.data.prepare import prepare
     from trainyard_trainer.evaluate.judge import evaluate, prefixed
 
     one = job(uri, tmp_path, training={"epochs": 30, "deterministic": False})

@@ -85,7 +85,8 @@ def test_damaged_checkpoints(damaged: str, uri: str, tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_version_starts_anew(uri: str, tmp_path: Path) -> None:
     from trainyard_trainer.assembly import fingerprint
-    from trainyard_trainer.data.prepare import load, prepare
+    from trainyard_trainer.data.load import load
+    from trainyard_trainer.data.prepare import prepare
     from trainyard_trainer.fit.checkpoint import CheckpointStore
 
     one = job(uri, tmp_path, **SMALL)

@@ -14,7 +14,6 @@ from trainyard_model.schema import Schema
 from trainyard_trainer.data.encode import Part, fit_encoder
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
 from trainyard_trainer.data.leakage import leaks
-from trainyard_trainer.data.load import load
 from trainyard_trainer.data.partition import Marks, deal_folds, divide, group_hashes, partition
 from trainyard_trainer.data.roles import Roles, check_names, default_target, infer, weights
 from trainyard_trainer.data.settings import DataSettings
@@ -23,7 +22,6 @@ from trainyard_trainer.data.table import Numbers, Rows, Table
 from trainyard_trainer.data.target import Target, read_target, with_target
 from trainyard_trainer.errors import DataError, closest
 
-__all__ = ["Fold", "Part", "Prepared", "Understood", "divided", "folds", "load", "prepare", "understand"]
 _REPEAT = 0x51ED2701  # between the seeds of repeats
 
 

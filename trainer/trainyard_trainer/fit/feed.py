@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainyard_model import Batch
-from trainyard_trainer.data.prepare import Part
+from trainyard_trainer.data.encode import Part
 
 _BLOCK_ROWS = 16_384
 
