@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import ISSUER, MERGE, ApiServer
-from tests.support.coordinator import SYSTEM, install_rights, token
+from tests.support.apiserver import MERGE, ApiServer
+from tests.support.coordinator import narrow_kubeconfig
 from tests.support.operator_process import (
     OperatorProcess,
     SharedOperator,
@@ -254,14 +254,8 @@ def test_operator_death_between_the_steps_changes_nothing(alone: ServingBench, t
 
 
 def test_chart_grants_all_that_serving_needs(alone: ServingBench, tmp_path: Path) -> None:
-    release = "narrow-serving"
-    install_rights(
-        alone.server, f"watchNamespaces={{{alone.namespace}}}", "fullnameOverride=" + release, release=release
-    )
-    bearer = token(alone.server, SYSTEM, f"{release}-operator", audience=ISSUER)
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(alone.server.kubeconfig_for(bearer))
-    env = {"KUBECONFIG": str(kubeconfig), "TRAINYARD_TRACKING_URI": alone.tracking.uri}
+    narrow = narrow_kubeconfig(alone.server, alone.namespace, "narrow-serving", tmp_path)
+    env = {"KUBECONFIG": str(narrow), "TRAINYARD_TRACKING_URI": alone.tracking.uri}
     with running_operator(alone.server, alone.namespace, tmp_path, env) as operator:
         _serve_first(alone)
         refused = {k: v for k, v in operator.requests().items() if k[2] in {"401", "403"}}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apiserver import APPLY, ISSUER, MERGE, ApiServer
-from tests.support.coordinator import SYSTEM, install_rights, token
+from tests.support.apiserver import APPLY, MERGE, ApiServer
+from tests.support.coordinator import narrow_kubeconfig
 from tests.support.operator_process import (
     TRAINER_IMAGE,
     TRAINING_JOBS,
@@ -316,16 +316,8 @@ def test_a_burst_is_started_by_a_single_worker_each(alone: Bench, operator: Oper
 
 
 def test_chart_grants_a_namespaced_operator_all_it_needs(alone: Bench, tmp_path: Path) -> None:
-    release = "narrow-operator"
-    install_rights(
-        alone.server, f"watchNamespaces={{{alone.namespace}}}", "fullnameOverride=" + release, release=release
-    )
-    bearer = token(alone.server, SYSTEM, f"{release}-operator", audience=ISSUER)
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(alone.server.kubeconfig_for(bearer))
-    with running_operator(
-        alone.server, alone.namespace, tmp_path, {"KUBECONFIG": str(kubeconfig)}
-    ) as operator:
+    narrow = narrow_kubeconfig(alone.server, alone.namespace, "narrow-operator", tmp_path)
+    with running_operator(alone.server, alone.namespace, tmp_path, {"KUBECONFIG": str(narrow)}) as operator:
         alone.apply("narrow", runPolicy={"ttlSecondsAfterFinished": 1})
         alone.pod_runs("narrow-tj-a1")
         alone.until("narrow", "Running")

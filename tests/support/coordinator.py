@@ -50,6 +50,15 @@ def install_rights(server: ApiServer, *values: str, release: str = "trainyard") 
     return token(server, SYSTEM, f"{release}-coordinator", audience=ISSUER)
 
 
+def narrow_kubeconfig(server: ApiServer, namespace: str, release: str, folder: Path) -> Path:
+    """A kubeconfig with the rights of an operator that the chart installs for one namespace."""
+    install_rights(server, f"watchNamespaces={{{namespace}}}", f"fullnameOverride={release}", release=release)
+    path = folder / "kubeconfig"
+    bearer = token(server, SYSTEM, f"{release}-operator", audience=ISSUER)
+    path.write_text(server.kubeconfig_for(bearer))
+    return path
+
+
 def token(
     server: ApiServer,
     namespace: str,
