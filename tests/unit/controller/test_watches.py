@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from trainyard.controller.watches import GRACE, SERVER_TIMEOUT, Watches
+import asyncio
+
+import kopf
+
+from trainyard.controller.watches import GRACE, SERVER_TIMEOUT, TracedSession, Watches
 
 JOBS, PODS = "/apis/batch/v1/namespaces/a/jobs", "/api/v1/namespaces/a/pods"
 
@@ -63,3 +67,17 @@ def test_impatience_with_a_watch_is_no_longer_than_with_its_silence() -> None:
     watches.asked(JOBS)
     clock.now += 2.5
     assert "1 of 1 watches are down" in watches.trouble()
+
+
+def test_sessions_with_the_same_credentials_are_equal() -> None:
+    """By this kopf knows that a new login brought nothing new, and does not try it over and over."""
+
+    async def main() -> None:
+        infos = [kopf.ConnectionInfo(server="https://x", token=token) for token in ("a", "a", "b")]
+        sessions = [TracedSession.of(info, Watches(1, 1.0).trace()) for info in infos]
+        for session in sessions:
+            await session.aiohttp_session.close()
+        assert sessions[0] == sessions[1]
+        assert sessions[0] != sessions[2]
+
+    asyncio.run(main())
