@@ -120,3 +120,30 @@ def test_a_bad_spec_is_64_with_a_result(tmp_path: Path) -> None:
     assert process.returncode == 64, said
     assert result_of(tmp_path / "result.json")["cause"] == "InvalidSpec"
     assert "InvalidSpec: spec.json: " in said
+
+
+def test_nothing_slow_is_imported_before_the_first_step(tmp_path: Path) -> None:
+    """The compiler alone takes longer to import than everything that a step needs; MLflow loads in a thread."""
+    code = """
+import sys
+from tests.unit.trainer.test_loop import Hooks, assemble, setup
+from pathlib import Path
+from trainyard_trainer.errors import Stopped
+
+_, fitter = assemble(*setup(Path(sys.argv[1]), training={"deterministic": sys.argv[2] == "yes"}))
+try:
+    fitter.run(Hooks(stop_at=2))
+except Stopped:
+    pass
+slow = ("torch._dynamo", "torch._inductor", "sympy", "mlflow", "matplotlib", "optuna", "fastapi")
+print(sorted(name for name in slow if name in sys.modules))
+"""
+    for deterministic in ("no", "yes"):
+        finished = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), deterministic],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert finished.stdout.strip() == "[]", finished.stdout + finished.stderr

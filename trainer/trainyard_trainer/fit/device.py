@@ -18,5 +18,6 @@ def configure(deterministic: bool, step_cells: int) -> str:
     import torch
 
     torch.set_num_threads(1 if step_cells < _SMALL else thread_count())
-    torch.use_deterministic_algorithms(deterministic)
+    # What torch.use_deterministic_algorithms does, less telling torch.compile, which imports for seconds.
+    torch._C._set_deterministic_algorithms(deterministic, warn_only=False)
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -29,6 +29,7 @@ class Stepper:
         Only the training's loss and its gradients: evaluation and explanations run a few times an epoch and
         would have to be compiled for shapes of their own.
         """
+        torch.use_deterministic_algorithms(self.settings.deterministic)  # the compiler wants to know it too
         fast = torch.compile(self.network.training_loss)
 
         def backward(batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:

@@ -148,7 +148,8 @@ class TabNet(Network):
             value.backward()  # type: ignore[no-untyped-call]
             total += value.detach()
             grads.append(part.grad)
-        x.backward(torch.cat(grads))  # type: ignore[no-untyped-call, arg-type]
+        # The gradient as a factor: as an argument it makes torch import symbolic shapes, for seconds.
+        (x * torch.cat(grads)).sum().backward()  # type: ignore[no-untyped-call, arg-type]
         return total
 
     def _losses(
