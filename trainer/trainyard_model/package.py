@@ -64,8 +64,9 @@ def build_network(package: Package) -> Network:
     try:
         network.load_state_dict(dict(package.weights))
     except RuntimeError as error:
+        said = " ".join(str(error).split())[:500]  # torch writes a line a parameter
         raise PackageError(
-            f"the weights do not fit the network described: {error}; train and log the model anew"
+            f"the weights do not fit the network described: {said}; train and log the model anew"
         ) from error
     return network
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
-from trainyard_trainer.serving.recorded import Recorded, columns_of, difference
+from trainyard_trainer.serving.recorded import Recorded, columns_of, difference, row_answers
 
 CLASSES = Recorded(
     {}, {"prediction": ["a", "b"], "probability_a": [0.9, 0.5], "probability_b": [0.1, 0.5]}, {}
@@ -38,6 +39,53 @@ def test_difference(recorded: Recorded, found: dict[str, list[object]], wrong: s
     assert said is None if wrong is None else said is not None and wrong in said
 
 
-def test_rows_as_answered_become_columns() -> None:
-    rows = [{"prediction": 1, "probabilities": {"1": 0.8}}, {"prediction": 0, "probabilities": {"1": 0.3}}]
-    assert columns_of(rows) == {"prediction": [1, 0], "probability_1": [0.8, 0.3]}
+@pytest.mark.parametrize(
+    ("outputs", "rows"),
+    [
+        (
+            {"prediction": [1, 0], "probability_0": [0.2, 0.7], "probability_1": [0.8, 0.3]},
+            [
+                {"prediction": 1, "probabilities": {"0": 0.2, "1": 0.8}},
+                {"prediction": 0, "probabilities": {"0": 0.7, "1": 0.3}},
+            ],
+        ),
+        ({"prediction": [1.5, 2.5]}, [{"prediction": 1.5}, {"prediction": 2.5}]),
+        (
+            {"prediction_a": [1.5, 2.5], "prediction_probability_b": [3.5, 4.5]},
+            [
+                {"predictions": {"a": 1.5, "probability_b": 3.5}},
+                {"predictions": {"a": 2.5, "probability_b": 4.5}},
+            ],
+        ),
+    ],
+    ids=["classes", "value", "values"],
+)
+def test_rows_and_columns_say_the_same(
+    outputs: dict[str, list[object]], rows: list[dict[str, object]]
+) -> None:
+    assert row_answers(outputs) == rows
+    assert columns_of(rows) == outputs
+
+
+def manifest(version: int, **changes: object) -> dict[str, object]:
+    target = {"mean": 1.0, "scale": -4.0} if version == 1 else {"means": [1.0, 2.0], "scales": [4.0, 0.0]}
+    expected = {"prediction": [1.0]} if version == 1 else {"prediction_a": [1.0], "prediction_b": [2.0]}
+    schema = {"task": "Regression"}
+    return {"target": target, "schema": schema, "inputExample": {}, "expectedOutput": expected, **changes}
+
+
+def test_differences_are_measured_in_units_of_each_target() -> None:
+    assert Recorded.of_manifest(manifest(1)).units == {"prediction": 4.0}
+    two = Recorded.of_manifest(manifest(2))
+    assert two.units == {"prediction_a": 4.0, "prediction_b": 1.0}
+    assert two.rows == 1
+    assert difference(two, {"prediction_a": [1.00003], "prediction_b": [2.0]})[0] is None
+    assert "'prediction_b'" in str(difference(two, {"prediction_a": [1.0], "prediction_b": [2.00003]})[0])
+
+
+@pytest.mark.parametrize(("second", "wrong"), [("b", False), ("a", True)])
+def test_by_a_threshold_the_class_is_the_thresholds(second: str, wrong: bool) -> None:
+    recorded = dataclasses.replace(CLASSES, threshold=0.4)  # the second row: 0.5 is clearly above
+    assert (difference(recorded, answer(second=second))[0] is not None) is wrong
+    tied = dataclasses.replace(CLASSES, threshold=0.500001)
+    assert difference(tied, answer(second=second))[0] is None
