@@ -123,7 +123,7 @@ def test_a_bad_spec_is_64_with_a_result(tmp_path: Path) -> None:
 
 
 def test_nothing_slow_is_imported_before_the_first_step(tmp_path: Path) -> None:
-    """The compiler alone takes longer to import than everything that a step needs; MLflow loads in a thread."""
+    """The compiler alone takes longer to import than all that a step needs; MLflow loads in a thread."""
     code = """
 import sys
 from tests.unit.trainer.test_loop import Hooks, assemble, setup
