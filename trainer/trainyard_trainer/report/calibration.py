@@ -11,6 +11,7 @@ from trainyard_trainer.report.chart import Section, Table
 from trainyard_trainer.report.findings import Findings, Floats, Values
 
 _BINS, _FEWEST = 10, 10
+_SMALL = 0.02
 _Z = 1.96
 
 
@@ -68,13 +69,16 @@ def section(f: Findings) -> Section | None:
 
 
 def verdict(f: Findings, found: list[tuple[float, float, int, float, float]]) -> str:
-    """Too sure, too unsure, or believable, from bins whose interval excludes their mean probability."""
+    """Too sure, too unsure, or believable.
+
+    From bins whose interval excludes their mean probability; of ten, one or two do so by chance.
+    """
     total = sum(rows for _, _, rows, _, _ in found)
     if total < 5 * _FEWEST:
         return f"{words.count(total, f'{f.part} row')} cannot show whether the probabilities are right."
     off = [b for b in found if not b[3] <= b[0] <= b[4]]
     gap = sum(abs(p - s) * n for p, s, n, _, _ in found) / total
-    if not off or gap < 0.01:
+    if 4 * len(off) < len(found) or gap < _SMALL:
         return f"The probabilities can be taken at their word: they miss by {words.share(gap)} on average."
     centre = sum(n * p for p, _, n, _, _ in found) / total
     outward = sum(n * (p - s) * (1.0 if p > 0.5 else -1.0) for p, s, n, _, _ in off)

@@ -15,6 +15,7 @@ from trainyard_trainer.report.findings import Findings, Floats, Integers, Values
 
 _SHOWN, _CATEGORIES, _CLASSES, _BINS = 12, 8, 5, 20
 _ROWS, _FEWEST = 50_000, 50
+_MISSING = "(missing)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,26 @@ def is_text(values: Values) -> bool:
     """Whether hardly any cell occurs twice: such a column has no categories to compare."""
     if is_numeric(values) or len(values) <= _FEWEST:
         return False
-    return 2 * len({category_text(value) for value in values.tolist()}) > len(values)
+    return 2 * len(coded(values)[0]) > len(values)
+
+
+def coded(values: Values) -> tuple[list[str], Integers]:
+    """Distinct categories, gaps among them as `(missing)`, and which one each cell is."""
+    seen: dict[Any, int] = {}
+    codes = np.empty(len(values), dtype=np.int64)
+    for i, value in enumerate(values.tolist()):
+        key = value if isinstance(value, str) else (type(value), str(value))
+        codes[i] = seen.setdefault(key, len(seen))
+    cells = [key if isinstance(key, str) else None if key[0] is type(None) else key[1] for key in seen]
+    texts = [category_text(cell) for cell in cells]
+    names, place = np.unique([_MISSING if text is None else text for text in texts], return_inverse=True)
+    return [str(name) for name in names], place.astype(np.int64)[codes]
 
 
 def categories(values: Values, most: int = _CATEGORIES) -> Groups:
     """The most frequent categories, then all others; gaps are a category of their own."""
-    texts = [category_text(value) for value in values.tolist()]
-    named = np.array(["(missing)" if text is None else text for text in texts], dtype=object)
-    found, inverse, counts = np.unique(named, return_inverse=True, return_counts=True)
-    return _largest([str(name) for name in found], inverse.astype(np.int64), counts, most)
+    names, codes = coded(values)
+    return _largest(names, codes, np.bincount(codes, minlength=len(names)), most)
 
 
 def classes_of(f: Findings, numbers: Integers, most: int = _CLASSES) -> Groups:
@@ -169,9 +181,11 @@ def _means(values: Floats, groups: Groups) -> Floats:
 def edges(values: Floats, count: int = _BINS) -> Floats:
     """Bin edges over the middle 99 %, so that one outlier does not leave the rest in one bin."""
     low, high = np.quantile(values, [0.005, 0.995])
-    if low == high:
-        low, high = values.min(), values.max()
-    distinct = np.unique(values[(values >= low) & (values <= high)])
+    distinct = np.unique(values)
+    if len(distinct) > count and low < high:
+        distinct = distinct[(distinct >= low) & (distinct <= high)]
+    else:
+        low, high = distinct[0], distinct[-1]
     if 1 < len(distinct) <= count:
         middle = (distinct[1:] + distinct[:-1]) / 2
         first, last = distinct[0] - (middle[0] - distinct[0]), distinct[-1] + (distinct[-1] - middle[-1])
@@ -252,8 +266,10 @@ def _line(f: Findings, name: str) -> list[Any]:
             typical = f"{words.number(middle)} ({words.number(low)} to {words.number(high)})"
         gaps, distinct = 1 - len(present) / len(numbers), len(np.unique(present))
     else:
-        groups = categories(values, 3)
-        gaps = float(np.mean([category_text(value) is None for value in values.tolist()]))
-        distinct = len({category_text(value) for value in values.tolist()} - {None})
-        typical = ", ".join(words.short(n, 20) for n in groups.names)
+        names, codes = coded(values)
+        counts = np.bincount(codes, minlength=len(names))
+        of = {name: int(count) for name, count in zip(names, counts, strict=True)}
+        gaps = of.pop(_MISSING, 0) / len(values)
+        distinct = len(of)
+        typical = ", ".join(words.short(name, 20) for name in sorted(of, key=lambda name: -of[name])[:3])
     return [name, f.importance.get(name), gaps, distinct, typical]

@@ -103,9 +103,11 @@ def chart(drawn: Figure, name: str, title: str, says: str, table: Table) -> Char
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(drawn)
+    if (layout := drawn.get_layout_engine()) is not None:
+        layout.execute(drawn)
+        drawn.set_layout_engine(None)  # or each file would be laid out again, and drawn twice for it
     png, svg = io.BytesIO(), io.StringIO()
     drawn.savefig(png, format="png", dpi=144, metadata={"Software": None})
-    drawn.set_layout_engine("none")  # it is laid out; once is enough
     with matplotlib.rc_context({"svg.hashsalt": name}):
         drawn.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return Chart(name, title, says, inline(svg.getvalue()), table, png.getvalue())
