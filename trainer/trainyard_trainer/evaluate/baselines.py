@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from trainyard_model import FAMILIES, Network, shape
-from trainyard_model.schema import Task
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.fit.feed import DevicePart
 from trainyard_trainer.fit.losses import make_loss
@@ -52,8 +51,8 @@ def fit_linear(data: Prepared, train: DevicePart, seed: int, stopping: Callable[
     generator = torch.Generator(train.target.device).manual_seed(seed)
     rows = torch.randperm(len(train), generator=generator, device=train.target.device)[:_MOST_ROWS]
     batch = train.gather(rows)
-    loss = make_loss(_task(data), None, 0.0)
-    strength = _strength(_task(data)) / len(rows)
+    loss = make_loss(data.target.task, None, 0.0)
+    strength = _strength(data) / len(rows)
     penalised = [p for name, p in network.named_parameters() if "bias" not in name]
     optimizer = torch.optim.LBFGS(
         network.parameters(), max_iter=_ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
@@ -76,10 +75,10 @@ def fit_linear(data: Prepared, train: DevicePart, seed: int, stopping: Callable[
     return network.eval()
 
 
-def _strength(task: Task) -> float:
-    """Of the squared weights beside a mean loss; scikit-learn halves the penalty of its logistic model."""
-    return 0.5 if task == "Classification" else 1.0
+def _strength(data: Prepared) -> float:
+    """Of the squared weights beside a mean loss: scikit-learn halves the penalty of its logistic model.
 
-
-def _task(data: Prepared) -> Task:
-    return data.target.task
+    With two classes it has one vector of weights where we have two of half its length each, which together
+    weigh half as much.
+    """
+    return 0.5 if len(data.target.classes) > 2 else 1.0
