@@ -28,6 +28,7 @@ INK, MUTED, GRID = "#1f2329", "#656d77", "#d3d9e0"
 DARK_CELL, LIGHT_CELL = "#10151c", "#fdfefe"
 """Text on coloured cells: the cell's colour does not follow the page, so neither does its text."""
 WIDTH = 5.4
+_FAST = {"compress_level": 4}  # a third of the time, a tenth more bytes
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", "#ffffff": "var(--paper)"}
 _GROUP_ID = re.compile(r' id="[A-Za-z]+[A-Za-z0-9]*_\d+"')
 _FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "sans-serif"]
@@ -107,7 +108,7 @@ def chart(drawn: Figure, name: str, title: str, says: str, table: Table) -> Char
         layout.execute(drawn)
         drawn.set_layout_engine(None)  # or each file would be laid out again, and drawn twice for it
     png, svg = io.BytesIO(), io.StringIO()
-    drawn.savefig(png, format="png", dpi=144, metadata={"Software": None})
+    drawn.savefig(png, format="png", dpi=144, metadata={"Software": None}, pil_kwargs=_FAST)
     with matplotlib.rc_context({"svg.hashsalt": name}):
         drawn.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return Chart(name, title, says, inline(svg.getvalue()), table, png.getvalue())
