@@ -88,9 +88,14 @@ def _manifest(spec: Mapping[str, Any] | TrainingJob | str | Path, name: str, in_
             if not in_memory:
                 return spec
             spec = spec.to_kubernetes(defaults=False)
+        if not isinstance(spec, Mapping):
+            raise errors.InvalidSpec(
+                f"a specification is no {type(spec).__name__}", "pass a dict, a TrainingJob or a path"
+            )
         return training_job(spec, name, in_memory=in_memory)
     except InvalidManifest as error:
-        raise errors.InvalidSpec(str(error), "correct the specification") from None
+        remedy = "correct the specification" + ("" if in_memory else "; rows in memory are passed as data=")
+        raise errors.InvalidSpec(str(error), remedy) from None
 
 
 def _loaded(data: Any) -> tuple[tuple[Table, list[str]] | None, str]:

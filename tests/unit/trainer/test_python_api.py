@@ -125,13 +125,15 @@ def test_the_callers_mlflow_and_threads_stay_as_they_were(uri: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
+        (3, InvalidSpec, "a specification is no int"),
+        ("nowhere.yaml", InvalidSpec, r"nowhere\.yaml cannot be read"),
         ({"model": {"tabnet": {"nd": 3}}}, InvalidSpec, "spec.model.tabnet.nd: no such field"),
         (spec(data={"target": "targe"}), DataError, "no column 'targe'; did you mean 'target'"),
         (spec(training={"metric": "val_f2"}), InvalidSpec, "'val_f2' is not measured"),
     ],
 )
 def test_failures_are_exceptions_with_a_remedy(
-    body: dict[str, Any], kind: type[TrainyardError], says: str, uri: str, frame: pandas.DataFrame
+    body: Any, kind: type[TrainyardError], says: str, uri: str, frame: pandas.DataFrame
 ) -> None:
     with pytest.raises(kind, match=says) as caught:
         trainyard.run(body, frame, progress=False)
