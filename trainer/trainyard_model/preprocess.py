@@ -23,12 +23,22 @@ Columns = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Preprocessor:
-    """Means and scales of the numeric columns, vocabularies of the categorical ones, in schema order."""
+    """How each column is encoded, in schema order.
+
+    Attributes:
+        schema: The columns.
+        means: Of the numeric columns, after their logarithm if they have one.
+        scales: Likewise.
+        vocabularies: Words of the categorical columns.
+        units: Of numeric columns with a heavy tail, where `signed_log` bends; 0 for the others. Empty if all
+            are 0.
+    """
 
     schema: Schema
     means: tuple[float, ...]
     scales: tuple[float, ...]
     vocabularies: tuple[tuple[str, ...], ...]
+    units: tuple[float, ...] = ()
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -52,6 +62,8 @@ class Preprocessor:
 
     def numbers(self, index: int, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Standardise one numeric column; a gap becomes the mean, that is 0."""
+        if self.units and self.units[index]:
+            values = signed_log(values, self.units[index])
         scaled = (values - self.means[index]) / self.scales[index]
         return np.nan_to_num(scaled, nan=0.0).astype(np.float32)
 
@@ -88,10 +100,17 @@ class Preprocessor:
             "means": list(self.means),
             "scales": list(self.scales),
             "vocabularies": [list(words) for words in self.vocabularies],
+            **({"units": list(self.units)} if self.units else {}),
         }
 
     @classmethod
     def from_json(cls, schema: Schema, value: dict[str, Any]) -> Preprocessor:
         """The inverse of `to_json`."""
         words = tuple(tuple(vocabulary) for vocabulary in value["vocabularies"])
-        return cls(schema, tuple(value["means"]), tuple(value["scales"]), words)
+        units = tuple(value.get("units", ()))
+        return cls(schema, tuple(value["means"]), tuple(value["scales"]), words, units)
+
+
+def signed_log(values: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
+    """Linear up to about `unit`, logarithmic beyond: a few huge values no longer squeeze all the others."""
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values) / unit), dtype=np.float64)

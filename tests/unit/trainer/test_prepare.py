@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from trainyard_model.preprocess import Preprocessor
 from trainyard_trainer.data import memory
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.prepare import Prepared, prepare
@@ -106,6 +108,24 @@ def test_regression_targets_are_standardised(tmp_path: Path) -> None:
     data = prepared(tmp_path, {"x": list(range(ROWS)), "y": values})
     assert data.train.target.mean() == pytest.approx(0.0, abs=1e-5)
     assert data.target_means[0] == pytest.approx(np.array(values)[data.rows.train].mean())
+
+
+def test_a_heavy_tail_is_bent_and_others_are_not(tmp_path: Path) -> None:
+    gain = [0 if i % 12 else 1_000 * (1 + i % 7) for i in range(ROWS)]
+    gain[24] = 99_999
+    data = prepared(tmp_path, {"gain": gain, "loss": [-v for v in gain], **GOOD}, split=SplitSettings(0, 0))
+    encoder, train = data.preprocessor, data.rows.train
+    assert [bool(unit) for unit in encoder.units] == [True, True, False, False]
+    encoded, _ = encoder.encode(data.raw(train))
+    assert encoded == pytest.approx(data.train.inputs[0])
+    assert encoded[:, 0] == pytest.approx(-encoded[:, 1], abs=1e-5)
+    order = np.argsort(np.array(gain)[train], kind="stable")
+    assert (np.diff(encoded[order, 0]) >= 0).all()
+    assert encoded[:, 0].std() == pytest.approx(1.0, abs=1e-3)
+    zero, typical = (encoded[np.array(gain)[train] == value, 0][0] for value in (0, 3000))
+    assert typical - zero > 2.0  # without the logarithm, less than 0.5
+    restored = Preprocessor.from_json(encoder.schema, json.loads(json.dumps(encoder.to_json())))
+    assert restored == encoder
 
 
 def test_columns_without_values_are_left_out_and_said(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     [
         pytest.param("", "data.csv is empty", id="zero-bytes"),
         pytest.param("a,b\n", "data.csv has no rows", id="header-only"),
+        pytest.param("\na,b\n1,2\n", "data.csv, line 1: blank", id="blank-first-line"),
         pytest.param("a,b\n1,2\n1,2,3\n", "data.csv, line 3: 3 fields, expected 2", id="ragged"),
         pytest.param("a,a\n1,2\n", "two columns named 'a'", id="duplicate-name"),
         pytest.param(

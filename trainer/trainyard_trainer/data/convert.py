@@ -6,6 +6,7 @@ an ISO 8601 date, else one of words: the kind follows from the content and not f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,8 +86,8 @@ def encoded(texts: Any, nulls: tuple[str, ...]) -> tuple[list[str], NDArray[np.i
 def _known(texts: Any, nulls: tuple[str, ...]) -> Any:
     """Trimmed texts, with nothing where a text stands for a gap."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    gaps = pa.array([*MISSING_TEXTS, *nulls], type=pa.string())
-    return pc.if_else(pc.is_in(trimmed, value_set=gaps), pa.scalar(None, pa.string()), trimmed)
+    gaps = _strings([*MISSING_TEXTS, *nulls])
+    return pc.if_else(pc.is_in(trimmed, value_set=gaps), pa.nulls(1, pa.string())[0], trimmed)
 
 
 def _words_once(texts: Any) -> Any:
@@ -96,8 +97,7 @@ def _words_once(texts: Any) -> Any:
 
 def _indices(found: Any) -> NDArray[np.int32]:
     """Positions in a dictionary; -1 for a gap."""
-    indices: NDArray[np.int32] = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False)
-    return indices
+    return _cells(found.indices.cast(pa.int32()), np.dtype(np.int32), -1)
 
 
 def finished(words: Sequence[Sequence[str]], codes: Sequence[NDArray[np.int32]]) -> Values:
@@ -112,9 +112,9 @@ def _words(chunks: Sequence[Any], nulls: tuple[str, ...]) -> Values:
 
 
 def _dates(texts: Texts) -> Times | None:
-    words = pa.array(texts.words, type=pa.string())
-    if not texts.words or not pc.all(pc.match_substring_regex(words.slice(0, 16), _DATE)).as_py():
+    if not texts.words or not all(re.match(_DATE, word) for word in texts.words[:16]):
         return None
+    words = _strings(texts.words)
     if not pc.all(pc.match_substring_regex(words, _DATE)).as_py():
         return None
     try:
@@ -130,8 +130,27 @@ def _seconds(array: Any) -> NDArray[np.float64]:
 
 
 def _floats(array: Any) -> NDArray[np.float64]:
-    numbers: NDArray[Any] = array.to_numpy(zero_copy_only=False)
-    return numbers.astype(np.float64, copy=False)
+    return _cells(array, np.dtype(np.float64), np.nan)
+
+
+def _cells(array: Any, kind: np.dtype[Any], gap: float) -> NDArray[Any]:
+    """Cells of an array. Arrow's own `to_numpy`, as its `array` and `scalar`, would import pandas for it."""
+    parts = []
+    for chunk in getattr(array, "chunks", [array]):
+        if len(chunk):
+            values = np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * kind.itemsize)
+            if chunk.null_count:
+                gaps = _cells(chunk.is_null().cast(pa.int8()), np.dtype(np.int8), 0)
+                values = np.where(gaps == 1, kind.type(gap), values)
+            parts.append(values)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, dtype=kind)])
+
+
+def _strings(words: Sequence[str]) -> Any:
+    """Words as an Arrow array."""
+    cells = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, cells)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(cells), pa.py_buffer(ends), pa.py_buffer(b"".join(cells)))
 
 
 def _too_large(numbers: NDArray[np.float64]) -> bool:

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard_model.embedding import MISSING
-from trainyard_model.preprocess import Preprocessor
+from trainyard_model.preprocess import Preprocessor, signed_log
 from trainyard_model.schema import Schema
 from trainyard_trainer.data.table import Numbers, Rows, Table, Texts
 from trainyard_trainer.data.target import Target
 from trainyard_trainer.errors import DataError
+
+HEAVY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,17 @@ def fit_encoder(table: Table, schema: Schema, target: Target, rows: Rows) -> tup
     Raises:
         DataError: No feature has a value in any training row.
     """
-    means, scales, vocabularies, kept, said = [], [], [], [], []
+    means, scales, units, vocabularies, kept, said = [], [], [], [], [], []
     for column in schema.columns:
         values = table.columns[column.name]
         if isinstance(values, Numbers):
             present = values.values[rows]
             present = present[~np.isnan(present)]
             if len(present):
-                spread, mean = float(present.std()), float(present.mean())
+                unit, mean, scale = _scaling(present)
+                units.append(unit)
                 means.append(mean)
-                scales.append(spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0)
+                scales.append(scale)
         else:
             assert isinstance(values, Texts)  # noqa: S101 - `infer` made it so
             present = np.asarray(values.take(rows).used())
@@ -91,9 +94,35 @@ def fit_encoder(table: Table, schema: Schema, target: Target, rows: Rows) -> tup
     if not kept:
         raise DataError("no column has a value in any training row", "check the data and data.split")
     fitted = Preprocessor(
-        replace(schema, columns=tuple(kept)), tuple(means), tuple(scales), tuple(vocabularies)
+        replace(schema, columns=tuple(kept)),
+        tuple(means),
+        tuple(scales),
+        tuple(vocabularies),
+        tuple(units) if any(units) else (),
     )
     return Encoder(fitted, *_target_scales(target, rows)), said
+
+
+def _scaling(present: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Unit of the signed logarithm (0 for none), mean and scale.
+
+    A column whose farthest value lies more than HEAVY standard deviations away, such as one of mostly zeros
+    and some large amounts, is bent at the lower quartile of its sizes, if that brings the value nearer.
+    """
+    mean, scale, far = _standard(present)
+    if far > HEAVY:
+        unit = float(np.quantile(np.abs(present[present != 0.0]), 0.25))
+        bent_mean, bent_scale, bent_far = _standard(signed_log(present, unit))
+        if bent_far < 0.75 * far:
+            return unit, bent_mean, bent_scale
+    return 0.0, mean, scale
+
+
+def _standard(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean, standard deviation (1 for a constant), and how many of these the farthest value is away."""
+    mean, spread = float(values.mean()), float(values.std())
+    scale = spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0
+    return mean, scale, max(float(values.max()) - mean, mean - float(values.min())) / scale
 
 
 def _target_scales(target: Target, rows: Rows) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -152,6 +152,8 @@ def _first_line(path: Path, settings: CSVSettings) -> str:
             f"{path.name} cannot be read: {error}", "check that the file is complete and may be read"
         ) from error
     line: str = next(iter(text.splitlines()), "")
+    if not line.strip() and text.strip():
+        raise DataError(f"{path.name}, line 1: blank, where names or cells should be", "remove blank lines")
     if not line.strip():
         raise DataError(f"{path.name} is empty", "check data.source.uri; a CSV file needs a header and rows")
     return line
