@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from tests.unit.trainer.exact import Exact
 from trainyard_model.embedding import MISSING, UNSEEN, PackedEmbedding, drop_categories
 from trainyard_model.families.base import Batch
 from trainyard_model.families.tabnet import TabNet, TabNetConfig, network
 from trainyard_model.families.tabnet.ghost_norm import chunk_order
-from trainyard_trainer.fit.losses import SquaredError
 
 CONFIG = TabNetConfig(
     numeric=3,
@@ -27,18 +27,12 @@ CONFIG = TabNetConfig(
 LAYERS = [(2, 2), (0, 1), (1, 0), (0, 2), (2, 0)]
 
 
-class Exact:
-    """Cross-entropy in the dtype of the outputs: the trainer's own is in float32."""
-
-    def rows(self, outputs: Tensor, target: Tensor) -> Tensor:
-        return functional.cross_entropy(outputs, target, reduction="none")
-
-    def divisor(self, target: Tensor, weight: Tensor | None) -> Tensor | float:
-        return len(target) if weight is None else weight.sum()
-
-    def __call__(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        losses = self.rows(outputs, target)
-        return (losses if weight is None else losses * weight).sum() / self.divisor(target, weight)
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def make_batch(config: TabNetConfig, rows: int, weighted: bool = False) -> Batch:
@@ -87,14 +81,14 @@ def test_slices_of_a_batch_add_up(rows: int, monkeypatch: pytest.MonkeyPatch) ->
     whole, sliced = TabNet(CONFIG).double(), TabNet(CONFIG).double()
     sliced.load_state_dict(whole.state_dict())
     order = chunk_order(whole.cuts(rows))
-    loss = whole.backward(dataclasses.replace(batch, target=values), SquaredError(), torch.Generator())
+    loss = whole.backward(dataclasses.replace(batch, target=values), Exact(), torch.Generator())
     monkeypatch.setattr(network, "_CELLS", 16 * 32)
     assert len(sliced.cuts(rows)) == -(-rows // 16)
     same = torch.empty_like(order)  # the same rows meet in a virtual batch
     same[chunk_order(sliced.cuts(rows))] = order
     assert batch.weight is not None
     moved = Batch(tuple(x[same] for x in batch.inputs), values[same], batch.weight[same])
-    torch.testing.assert_close(sliced.backward(moved, SquaredError(), torch.Generator()), loss)
+    torch.testing.assert_close(sliced.backward(moved, Exact(), torch.Generator()), loss)
     for (name, one), other in zip(whole.named_parameters(), sliced.parameters(), strict=True):
         torch.testing.assert_close(other.grad, one.grad, msg=name)
     torch.testing.assert_close(sliced.state_dict(), whole.state_dict())
