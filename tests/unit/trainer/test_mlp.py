@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from tests.unit.trainer.test_families import batch, generator, gradients, loss_of, network
+from tests.unit.trainer.test_families import batch, generator, gradients, loss_of, network, train
 from trainyard_model import Batch, Shape
 from trainyard_model.families.mlp import MLP, Linear
 from trainyard_model.families.mlp import network as code
@@ -48,13 +48,8 @@ def test_no_layers_are_logistic_regression(classes: int) -> None:
 def converged(shape: Shape, rows: Batch) -> Linear:
     net = network("mlp", {"layers": 0}, shape)
     assert isinstance(net, Linear)
-    optimizer = torch.optim.LBFGS(net.parameters(), max_iter=300, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        return net.backward(rows, loss_of(shape), generator())
-
-    optimizer.step(closure)
+    for rate in (0.05, 0.005, 0.0005):
+        train(net, rows, loss_of(shape), steps=400, rate=rate)
     return net
 
 
@@ -143,11 +138,7 @@ def test_a_residual_layer_that_says_nothing_changes_nothing() -> None:
 def test_attributions_add_up_to_what_the_row_changes(settings: dict[str, int], outputs: int) -> None:
     shape = Shape(3, (6, 4), outputs, classification=outputs in (2, 4))
     net, rows, loss = network("mlp", settings, shape), batch(shape), loss_of(shape)
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
-    for step in range(60):
-        optimizer.zero_grad()
-        net.backward(rows, loss, generator(step))
-        optimizer.step()
+    train(net, rows, loss, steps=60, rate=0.01)
     net.eval()
     answer = net.outputs(*rows.inputs)
     nothing = net.outputs(torch.zeros(1, 3), torch.zeros(1, 2, dtype=torch.long)).expand_as(answer)
