@@ -76,7 +76,8 @@ def compare(runs: Sequence[RunRecord]) -> Comparison:
 def overlap_note(comparison: Comparison, row: Row) -> str:
     """What may be concluded from a row with a best run, in one sentence."""
     if row.best is None:
-        return ""
+        same = len({None if m is None else m.value for m in row.values}) == 1
+        return f"{row.name} is equal in all of them" if same else ""
     best = comparison.runs[row.best].short
     if all(m is None or m.interval is None for m in row.values):
         return f"{row.name}: {best} is ahead; without intervals it is not known by more than chance"

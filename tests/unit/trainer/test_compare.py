@@ -68,6 +68,12 @@ def test_without_intervals_nothing_is_claimed() -> None:
     assert "not known by more than chance" in overlap_note(found, found.metrics[1])
 
 
+def test_equal_values_have_no_best_one() -> None:
+    found = compare([record(1, 0.9), record(2, 0.9)])
+    assert {row.best for row in found.metrics} == {None}
+    assert overlap_note(found, found.metrics[1]) == "test_roc_auc is equal in all of them"
+
+
 def test_other_hold_out_rows_mean_no_best_test_metric() -> None:
     found = compare([record(1, 0.9), record(2, 0.8, tags={"trainyard.dataDigest": "d", HOLDOUT: "other"})])
     assert all(row.best is None for row in found.metrics)
