@@ -16,6 +16,7 @@ from trainyard_trainer.data.table import Table, Texts, Values
 
 Hashes = NDArray[np.uint64]
 _GAP = np.uint64(0x9E3779B97F4A7C15)
+_NUMBERS_BEGIN = (*"+-.iInN ", "\t", "\n")
 
 
 def mix(value: Hashes) -> Hashes:
@@ -75,6 +76,8 @@ def _cells(column: Values) -> Hashes:
 
 
 def _text(word: str) -> np.uint64:
+    if not (word[:1].isdigit() or word[:1] in _NUMBERS_BEGIN):
+        return _word(word)  # what `float` would refuse, only slower
     try:
         return np.uint64(_bits(np.array([float(word)]))[0])
     except ValueError:
