@@ -119,7 +119,7 @@ class Network(nn.Module, ABC):
     def training_loss(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Loss of a batch with the family's penalties: a scalar on the device, without a sync.
 
-        All randomness comes from the generator or from torch's own on that device.
+        All randomness comes from the generator: a resumed training puts it back where it was.
         """
 
     @abstractmethod
