@@ -27,7 +27,7 @@ from trainyard_trainer.tracking.patience import patiently
 
 EVALUATION, IMPORTANCE = "evaluation.json", "importance.json"
 BASELINE = "trainyard.baselineDigest"
-_IMPORTANCE_ROWS = 10_000
+_IMPORTANCE_ROWS = 1_000
 
 
 class Finish:
@@ -114,7 +114,7 @@ class Finish:
 
 
 def _importance(predictor: Predictor, data: Prepared, seed: int) -> dict[str, Any]:
-    """Share of each input column, of up to 10,000 rows that did not train; of training rows without such."""
+    """Share of each input column, of up to 1,000 rows that did not train; of training rows without such."""
     part = "validation" if len(data.rows.validation) else "train"
     rows = getattr(data.rows, part)
     if len(rows) > _IMPORTANCE_ROWS:

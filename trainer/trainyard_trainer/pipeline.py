@@ -73,7 +73,8 @@ class Pipeline:
             self._fetch(store, session)
             folds = self._cross_validate(table, notices, store, session)
             fitter = self._fit(prepared, store, session)
-        Finish(self.job, prepared, session, self.workdir, self.outcome).run(fitter.network, fitter, folds)
+            last = Finish(self.job, prepared, session, self.workdir, self.outcome)
+            last.run(fitter.network, fitter, folds)
         return self.outcome
 
     @contextlib.contextmanager
@@ -94,8 +95,9 @@ class Pipeline:
             reporter.close()
 
     def _fetch(self, store: CheckpointStore, session: Session) -> None:
-        """What an earlier attempt of this run saved, where this machine has nothing of it."""
-        if self.job.attempt > 1 and not store.exists:
+        """What an earlier attempt of this run saved, where this machine has nothing that can be used."""
+        stores = (store, CheckpointStore(store.folder, store.fingerprint, prefix=PREFIX))
+        if self.job.attempt > 1 and all(one.load() is None for one in stores):
             patiently(session, lambda: fetch_checkpoints(session.tracker, store.folder))
 
     def _cross_validate(

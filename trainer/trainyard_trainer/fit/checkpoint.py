@@ -50,11 +50,6 @@ class CheckpointStore:
         self._latest = folder / f"{prefix}{LATEST}"
         self._slots = tuple(f"{prefix}{slot}" for slot in _SLOTS)
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a checkpoint of any training in the folder."""
-        return self._latest.exists()
-
     def save(self, state: Mapping[str, Any], epoch: int) -> Saved:
         """Write the slot that is not the latest, then the index.
 

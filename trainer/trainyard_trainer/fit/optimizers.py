@@ -44,11 +44,11 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: OptimizerSettin
             kind = torch.optim.Adadelta
         case _:
             raise ValueError(f"unknown optimiser {settings.name!r}")
-    made: torch.optim.Optimizer = _plain(kind)(parameters, **options)
+    made: torch.optim.Optimizer = undecorated(kind)(parameters, **options)
     return made
 
 
-def _plain(kind: type[torch.optim.Optimizer]) -> Any:
+def undecorated(kind: type[torch.optim.Optimizer]) -> Any:
     """The same optimiser without the decorators; that of `step` also switches gradients off."""
     methods = {name: inspect.unwrap(getattr(torch.optim.Optimizer, name)) for name in _DECORATED}
     step = torch.no_grad()(inspect.unwrap(kind.step))
