@@ -80,7 +80,6 @@ def verdict(f: Findings, found: list[tuple[float, float, int, float, float]]) ->
     gap = sum(abs(p - s) * n for p, s, n, _, _ in found) / total
     if 4 * len(off) < len(found) or gap < _SMALL:
         return f"The probabilities can be taken at their word: they miss by {words.share(gap)} on average."
-    centre = sum(n * p for p, _, n, _, _ in found) / total
     outward = sum(n * (p - s) * (1.0 if p > 0.5 else -1.0) for p, s, n, _, _ in off)
     if len(f.classes) > 2:
         outward = sum(n * (p - s) for p, s, n, _, _ in off)
@@ -89,6 +88,6 @@ def verdict(f: Findings, found: list[tuple[float, float, int, float, float]]) ->
     if len(f.classes) == 2 and len(one_way) == 1:
         way = "too high" if off[0][0] > off[0][1] else "too low"
     return (
-        f"The probabilities are {way}: they miss by {words.share(gap)} on average "
-        f"(their mean is {words.number(centre)}). Do not read them as frequencies without recalibration."
+        f"The probabilities are {way}: they miss by {words.share(gap)} on average. "
+        "Do not read them as frequencies without recalibration."
     )

@@ -41,14 +41,9 @@ def _bars(ranked: list[tuple[str, float]]) -> Chart:
     rest = ranked[len(shown) :]
     labels = [words.short(name, 26) for name, _ in shown]
     values = [value for _, value in shown]
-    colours = [style.BLUE] * len(shown)
-    if rest:
-        labels.append(f"{len(rest):,} more together")
-        values.append(sum(value for _, value in rest))
-        colours.append(style.OTHER)
     drawn, axes = style.figure(0.7 + 0.25 * len(labels))
     places = np.arange(len(labels))
-    axes.barh(places, values, color=colours, height=0.7)
+    axes.barh(places, values, color=style.BLUE, height=0.7)
     for place, value in zip(places, values, strict=True):
         axes.text(value, float(place), f" {words.share(value)}", va="center", size=8, color=style.INK)
     axes.set_yticks(places, labels)
@@ -57,7 +52,9 @@ def _bars(ranked: list[tuple[str, float]]) -> Chart:
     axes.set_xlabel("share of importance")
     axes.grid(visible=False, axis="y")
     table = Table(("column", "importance"), [list(item) for item in ranked])
-    return style.chart(drawn, "importance", "Importance of each column", "", table)
+    more = words.share(sum(value for _, value in rest))
+    says = f"{len(rest):,} more columns have {more} together." if rest else ""
+    return style.chart(drawn, "importance", "Importance of each column", says, table)
 
 
 def masks(f: Findings, names: list[str]) -> tuple[Floats, list[int]]:
