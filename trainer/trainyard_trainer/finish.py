@@ -14,18 +14,21 @@ from trainyard_model import Network, Predictor
 from trainyard_trainer import crossval
 from trainyard_trainer.assess import assess, assess_baselines, choose_threshold, metrics_of
 from trainyard_trainer.data.prepare import Prepared
+from trainyard_trainer.errors import JobError
 from trainyard_trainer.evaluate import baselines
 from trainyard_trainer.evaluate.judge import with_prefix
 from trainyard_trainer.fit.loop import Fitter
 from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.package.build import build_package
 from trainyard_trainer.package.log import log_package
+from trainyard_trainer.report import make_report
+from trainyard_trainer.report.gather import gather
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.session import Session
 from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, Point, now_ms
 from trainyard_trainer.tracking.patience import patiently
 
-EVALUATION, IMPORTANCE = "evaluation.json", "importance.json"
+EVALUATION, IMPORTANCE, REPORT = "evaluation.json", "importance.json", "report"
 BASELINE = "trainyard.baselineDigest"
 _IMPORTANCE_ROWS = 1_000
 
@@ -66,9 +69,10 @@ class Finish:
             outcome.metrics |= compared
         session.check()
         importance = _importance(predictor, data, job.evaluation.seed)
+        drawn = self._report(predictor, network, importance["importance"]) if job.report else None
         session.check()
         session.say("logging the model")
-        patiently(session, lambda: self._log(predictor, compared, importance))
+        patiently(session, lambda: self._log(predictor, compared, importance, drawn))
 
     def _baselines(self, fitter: Fitter) -> dict[str, float]:
         """Their test metrics: an earlier run's with the same rows, or new ones."""
@@ -91,8 +95,36 @@ class Finish:
         content = [data.data_digest, data.holdout_digest, params, settings.threshold_metric]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
+    def _report(self, predictor: Predictor, network: Network, importance: Mapping[str, float]) -> Path | None:
+        """The report's folder; None where it could not be made, which is no reason to lose a training."""
+        self.session.say("drawing the report")
+        document = self.outcome.evaluation or {}
+        try:
+            history = self._history(str(document.get("metric")))
+            found = gather(self.job.name, self.data, predictor, network, history, document, importance)
+            make_report(found).write(self.folder.parent / REPORT)
+        except JobError:
+            raise
+        except Exception as error:
+            self.session.say(f"there is no report: {type(error).__name__}: {error}")
+            return None
+        return self.folder.parent / REPORT
+
+    def _history(self, metric: str) -> dict[int, Mapping[str, float]]:
+        """Metrics by epoch; those of earlier attempts from the run."""
+        known = self.session.history
+        if 1 in known:
+            return known
+        run = self.session.tracker.connected()
+        names = {"train_loss", "val_loss", metric}
+        return {**patiently(self.session, lambda: run.history(sorted(names))), **known}
+
     def _log(
-        self, predictor: Predictor, compared: Mapping[str, float], importance: Mapping[str, Any]
+        self,
+        predictor: Predictor,
+        compared: Mapping[str, float],
+        importance: Mapping[str, Any],
+        drawn: Path | None,
     ) -> None:
         """The model, its metrics, the documents; metrics logged by an earlier attempt stay."""
         outcome, uri = self.outcome, self.job.identity.uri
@@ -109,6 +141,8 @@ class Finish:
             run.log_points([Point(outcome.best_epoch or 0, new, now_ms(), model)])
         run.log_json(EVALUATION, outcome.evaluation or {})
         run.log_json(IMPORTANCE, importance)
+        if drawn is not None:
+            run.upload_folder(drawn, REPORT)
         if compared:
             run.set_tags({BASELINE: self._baseline_digest()})
 

@@ -30,6 +30,8 @@ from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun
 from trainyard_trainer.tracking.patience import patiently
 from trainyard_trainer.tracking.progress import ProgressReporter
 from trainyard_trainer.tracking.provenance import provenance
+from trainyard_trainer.tracking.system import SystemMonitor
+from trainyard_trainer.tracking.system_facts import hardware
 from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
 
 _CLOSE_SECONDS = 60.0
@@ -50,6 +52,7 @@ class Pipeline:
         self.loaded = loaded
         self.outcome = Outcome()
         self.tracker: Tracker | None = None
+        self.monitor: SystemMonitor | None = None
 
     def run(self) -> Outcome:
         """Train, evaluate, log.
@@ -68,6 +71,9 @@ class Pipeline:
             server.result()
         self.tracker = Tracker(self.job.identity, lambda run: self._describe(run, prepared))
         self.tracker.start()
+        if self.job.system_metrics:
+            self.monitor = SystemMonitor(self.tracker.log_system, self.workdir)
+            self.monitor.start()
         store = CheckpointStore(self.workdir / "checkpoint", fingerprint(self.job, prepared))
         with self._session(store, self.tracker) as session:
             self._fetch(store, session)
@@ -165,6 +171,7 @@ class Pipeline:
                 "trainyard.holdoutDigest": prepared.holdout_digest,
                 "trainyard.rows": str(prepared.table.rows),
                 **provenance(),
+                **hardware(),
             }
         )
 
@@ -175,6 +182,8 @@ class Pipeline:
         """
         if self.tracker is None:
             return error
+        if self.monitor is not None:
+            self.monitor.stop()
         try:
             self.tracker.close(_STOP_SECONDS if isinstance(error, Stopped) else _CLOSE_SECONDS)
         except JobError as failure:

@@ -51,6 +51,8 @@ class Job:
     document: Mapping[str, Any]
     endpoint: Endpoint | None = None
     data_digest: str | None = None
+    report: bool = True
+    system_metrics: bool = True
 
     @property
     def attempt(self) -> int:
@@ -109,6 +111,8 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
         endpoint=None
         if coordinator is None
         else Endpoint(coordinator.url, Path(coordinator.token_file), Path(ca_file) if ca_file else None),
+        report=spec.tracking.report,
+        system_metrics=spec.tracking.system_metrics,
     )
 
 

@@ -18,7 +18,7 @@ class Session:
     """The loop's hooks, and the epochs of a cross-validation counted with them.
 
     Progress counts the epochs of all folds and of the final model; the run's metrics are the final model's
-    alone, by its own epochs.
+    alone, by its own epochs. `history` has those of this attempt.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Session:
         self.epochs, self.folds, self.store, self.tracker = epochs, folds, store, tracker
         self.reporter, self.observer, self.stop = reporter, observer, stop
         self.done = 0
+        self.history: dict[int, Mapping[str, float]] = {}
         self._began, self._first = time.monotonic(), 0
 
     def begin_folds(self, done: int) -> None:
@@ -79,6 +80,7 @@ class Session:
     def epoch_done(self, epoch: Epoch) -> None:
         """Log, report, show."""
         self.done = epoch.number
+        self.history[epoch.number] = epoch.metrics
         done = self.folds * self.epochs + epoch.number
         eta = self._eta(done)
         self.tracker.log(epoch.number, epoch.metrics)

@@ -20,6 +20,7 @@ def spec(**changes: Any) -> dict[str, Any]:
         "model": {"tabnet": {"nD": 4, "nA": 4, "nSteps": 2, "virtualBatchSize": 64}},
         "data": {"source": {"uri": "sample://breast_cancer"}, "split": {"validation": 0.15, "test": 0.15}},
         "training": {"epochs": 6, "batchSize": 128, "deterministic": True},
+        "tracking": {"report": False, "systemMetrics": False},  # test_run_report.py has both
     }
     for part, fields in changes.items():
         body[part] = {**body.get(part, {}), **fields}

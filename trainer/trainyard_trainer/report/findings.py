@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Values = NDArray[Any]
 
-_EXPLAINED_ROWS = 2000
+_EXPLAINED_ROWS = 500  # an attribution by gradients takes many passes a row
 _SMALLEST = float(np.finfo(np.float64).eps)
 
 

@@ -38,7 +38,7 @@ def gather(
     """
     part, numbers = _judging(data)
     columns = data.raw(numbers)
-    explained = rows_to_explain(len(numbers))
+    explained = rows_to_explain(len(numbers)) if data.schema.classes else np.empty(0, dtype=np.int64)
     target = data.target.values[numbers]
     return Findings(
         name=name,

@@ -34,12 +34,13 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Metrics of one step."""
+    """Metrics of one step. `again` marks what is logged even where the run has that step already."""
 
     step: int
     metrics: Mapping[str, float]
     milliseconds: int
     model_id: str | None = None
+    again: bool = False
 
 
 @contextlib.contextmanager
@@ -200,6 +201,18 @@ class MlflowRun:
     def upload(self, path: Path, folder: str) -> None:
         """A file to the run's artifacts."""
         self.client.log_artifact(self.run_id, str(path), folder)
+
+    def upload_folder(self, source: Path, folder: str) -> None:
+        """All files of a folder to the run's artifacts."""
+        self.client.log_artifacts(self.run_id, str(source), folder)
+
+    def history(self, names: Iterable[str]) -> dict[int, dict[str, float]]:
+        """By step what the run has of these metrics."""
+        found: dict[int, dict[str, float]] = {}
+        for name in names:
+            for metric in self.client.get_metric_history(self.run_id, name):
+                found.setdefault(metric.step, {})[name] = metric.value
+        return found
 
     def download_checkpoints(self, folder: Path) -> bool:
         """Checkpoints that an earlier attempt left, into `folder`; False when there are none."""

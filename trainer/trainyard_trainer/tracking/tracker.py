@@ -37,6 +37,7 @@ class Tracker:
         self.run: MlflowRun | None = None
         self._on_connected = on_connected
         self._points: list[Point] = []
+        self._samples = 0
         self._saved: Saved | None = None
         self._lock, self._wake, self._ready = threading.Lock(), threading.Event(), threading.Event()
         self._closing = False
@@ -63,6 +64,12 @@ class Tracker:
         """Metrics of a step; never blocks. Steps that an earlier attempt logged are dropped."""
         with self._lock:
             self._points.append(Point(step, dict(metrics), now_ms(), model_id))
+
+    def log_system(self, metrics: Mapping[str, float], milliseconds: int) -> None:
+        """Metrics of the machine; never blocks. They count on by themselves, whatever the epoch."""
+        with self._lock:
+            self._points.append(Point(self._samples, dict(metrics), milliseconds, again=True))
+            self._samples += 1
 
     def keep(self, saved: Saved) -> None:
         """Copy a checkpoint to the run; only the newest waits."""
@@ -130,7 +137,7 @@ class Tracker:
         try:
             with translated(self.identity.uri):
                 self._check_attempt(saved)
-                self.run.log_points(p for p in points if p.model_id or p.step > self.run.last_step)
+                self.run.log_points(p for p in points if p.model_id or p.again or p.step > self.run.last_step)
                 points = []
                 if saved is not None:
                     self._upload(saved)

@@ -1,0 +1,77 @@
+"""A run's report and system metrics, where people look for them: in MLflow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.trainer.jobs import Quiet, job, store
+from trainyard_trainer import finish
+from trainyard_trainer.runner import run_job
+from trainyard_trainer.stop import StopRequest
+
+
+class StopAfter(Quiet):
+    """Asks to stop once an epoch is done."""
+
+    def __init__(self, stop: StopRequest, epoch: int) -> None:
+        super().__init__()
+        self.stop, self.at = stop, epoch
+
+    def epoch(self, epoch: object, epochs: int, eta_seconds: float) -> None:
+        if getattr(epoch, "number", 0) == self.at:
+            self.stop.set()
+
+
+@pytest.fixture
+def uri(mlflow_template: Path, tmp_path: Path) -> str:
+    return store(mlflow_template, tmp_path)
+
+
+def test_a_resumed_run_has_all_of_its_report(uri: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    wanted = {
+        "tracking": {"report": True, "systemMetrics": True},
+        "model": {"tabnet": None, "mlp": {"layers": 1, "width": 8}},
+    }
+    stop = StopRequest()
+    run_job(job(uri, tmp_path, **wanted), tmp_path / "w", StopAfter(stop, 2), stop)
+    result, _ = run_job(job(uri, tmp_path, 2, **wanted), tmp_path / "w", Quiet(), StopRequest())
+    assert result.exit_code == 0, result
+    client = MlflowClient(uri)
+    names = {item.path for item in client.list_artifacts(result.run_id, "report")}
+    assert {
+        "report/report.html",
+        "report/roc_curve.png",
+        "report/roc_curve.json",
+        "report/model.svg",
+    } <= names
+    folder = Path(client.download_artifacts(result.run_id, "report", str(tmp_path)))
+    assert "could not be made" not in (folder / "report.html").read_text()
+    curves = json.loads((folder / "learning_curves.json").read_text())
+    assert [row[0] for row in curves["data"]] == [1, 2, 3, 4, 5, 6]  # also those before it was stopped
+    run = client.get_run(result.run_id)
+    assert run.data.tags["trainyard.cpu"]
+    assert 0 < run.data.metrics["system/system_memory_usage_percentage"] <= 100
+    assert "system/cpu_utilization_percentage" in run.data.metrics
+
+
+def test_a_report_that_fails_leaves_the_run(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*parts: object) -> None:
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr(finish, "gather", broken)
+    off = {"tracking": {"report": True, "systemMetrics": False}}
+    result, outcome = run_job(job(uri, tmp_path, **off), tmp_path / "w", Quiet(), StopRequest())
+    assert result.exit_code == 0, result
+    assert outcome.model_uri
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    assert not client.list_artifacts(result.run_id, "report")
+    assert not [name for name in client.get_run(result.run_id).data.metrics if name.startswith("system/")]
