@@ -3,22 +3,21 @@
     python -m tests.benchmarks.importclock OUT FILE
 
 Every import, by statement or by importlib, goes through one function of the import system, which is wrapped
-here: outermost calls in the main thread are added up. The optimiser's first step ends the measurement: torch imports
-more when an optimiser is made and when it steps.
+here: outermost calls in the main thread are added up. The end of the optimiser's first step ends the
+measurement: torch imports more when an optimiser is made and when it steps.
 """
 
 from __future__ import annotations
 
-import time
-
-START = time.perf_counter()
-
-import importlib._bootstrap as bootstrap  # type: ignore[import-not-found]
+import importlib._bootstrap as bootstrap
 import json
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
+
+START = time.perf_counter()
 
 
 class Clock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -116,7 +115,7 @@ def _imports() -> tuple[float, float]:
             str(MANIFESTS / "imports.yaml"),
         ]
         done = subprocess.run(
-            words,
+            [sys.executable, *words],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -126,8 +125,3 @@ def _imports() -> tuple[float, float]:
             raise RuntimeError(f"no step was taken: {(done.stdout + done.stderr)[-400:]}")
         blocked, wall = json.loads(out.read_text())
     return float(blocked), float(wall)
-
-
-def peak() -> float:
-    """Peak resident memory of this process in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

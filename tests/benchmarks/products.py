@@ -60,7 +60,7 @@ def rows() -> Iterator[Row]:
             round(100 * products / step, 1),
             "%",
             note=f"{1e3 * products:.2f} of {1e3 * step:.2f} ms (medians of {_REPEATS}, alternating); "
-            f"{count} products, {operations / 1e9:.2f} GFLOP, {operations / products / 1e9:.0f} GFLOP/s bare; "
+            f"{count} products, {operations / 1e9:.2f} GFLOP at {operations / products / 1e9:.0f} a second; "
             f"{torch.get_num_threads()} threads; with everything else free a step would be "
             f"{step / products:.1f}x faster",
         )
