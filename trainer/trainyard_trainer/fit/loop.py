@@ -66,7 +66,7 @@ class _Position:
     epoch: int = 0
     step: int = 0
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
-    generators: tuple[Tensor, Tensor] | None = None
+    generator: Tensor | None = None
 
 
 class Fitter:
@@ -97,7 +97,7 @@ class Fitter:
         )
         self.stepper = Stepper(network, loss, settings, self.device)
         self.at = _Position()
-        self._generators: tuple[torch.Generator, torch.Generator] | None = None
+        self._generator: torch.Generator | None = None
         self._saved_at = time.monotonic()
 
     def run(self, hooks: Hooks) -> None:
@@ -124,13 +124,11 @@ class Fitter:
     def _train_epoch(self, hooks: Hooks) -> float:
         """All steps that are left of the epoch; the last learning rate comes back."""
         self.network.train()
-        seed = epoch_seed(self.settings.seed, self.at.epoch)
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(epoch_seed(self.settings.seed, self.at.epoch))
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
-        torch.manual_seed(seed)  # what a family draws without a generator of its own, such as dropout
-        self._generators = (generator, _torchs_own(self.device))
-        for its, state in zip(self._generators, self.at.generators or (), strict=False):
-            its.set_state(state)
+        if self.at.generator is not None:
+            generator.set_state(self.at.generator)
+        self._generator = generator
         total = self.at.loss_sum = self.at.loss_sum.to(self.device)
         left = batches(self.train, order, self.batch, self.at.step, self.steps)
         rate = math.nan
@@ -144,7 +142,7 @@ class Fitter:
                 rate = due
                 self.stepper.set_rate(rate)
             total += self.stepper(batch, generator)
-        self._generators = None
+        self._generator = None
         return rate
 
     def _advance(self, metrics: Mapping[str, float]) -> None:
@@ -185,7 +183,6 @@ class Fitter:
 
     def state(self) -> State:
         """Everything needed to go on from here."""
-        its = self._generators
         return {
             "network": self.network.state_dict(),
             "optimizer": self.stepper.optimizer.state_dict(),
@@ -194,7 +191,7 @@ class Fitter:
             "epoch": self.at.epoch,
             "step": self.at.step,
             "loss_sum": self.at.loss_sum,
-            "generators": None if its is None else tuple(g.get_state() for g in its),
+            "generator": None if self._generator is None else self._generator.get_state(),
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
@@ -203,13 +200,7 @@ class Fitter:
         self.stepper.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load(state["schedule"])
         self.selection.load(state["selection"])
-        self.at = _Position(state["epoch"], state["step"], state["loss_sum"], state["generators"])
-
-
-def _torchs_own(device: torch.device) -> torch.Generator:
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index or 0]
-    return torch.default_generator
+        self.at = _Position(state["epoch"], state["step"], state["loss_sum"], state["generator"])
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
