@@ -78,11 +78,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def feature_importances_(self) -> np.ndarray[Any, Any]:
-        """Share of each column of X over (at most 1000 of) the training rows; they sum to 1.
+        """Share of each column of X over (at most 1000 of) the training rows, kept for it; they sum to 1.
 
-        A column that could not be used, such as an identifier, has none.
+        Computed when first asked for, because a search over many fits never asks. A column that could not be
+        used, such as an identifier, has none.
         """
         check_is_fitted(self)
+        if not self._importances.size:
+            shares = self._predictor.importance(self._sample)
+            self._importances = np.array([shares.get(name, 0.0) for name in self._sample.columns])
         return self._importances
 
     def save(self, folder: str | Path) -> Path:
@@ -129,7 +133,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             self._predictor, _ = build_package(job.family, network, prepared, Path(folder) / "package")
             self.history_ = hooks.epochs
             self.n_iter_ = fitter.selection.best_epoch
-            self._importances = self._importance(rows, prepared.rows.train)
+        train = prepared.rows.train
+        self._sample = rows.iloc[train[:: max(1, len(train) // _EXPLAINED_ROWS)][:_EXPLAINED_ROWS]]
+        self._importances = np.empty(0)
         return self
 
     def _job(self, data: Mapping[str, Any], rows: int) -> Job:
@@ -177,11 +183,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             return getattr(self._predictor, question)(rows)
         except ModelInputError as error:
             raise DataError(str(error), "pass rows like those of fit") from None
-
-    def _importance(self, rows: pandas.DataFrame, train: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        step = max(1, len(train) // _EXPLAINED_ROWS)
-        shares = self._predictor.importance(rows.iloc[train[::step][:_EXPLAINED_ROWS]])
-        return np.array([shares.get(name, 0.0) for name in rows.columns])
 
 
 class _History:
