@@ -76,19 +76,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         found = pandas.DataFrame(self._asked("explain", X))
         return found.set_axis(X.index, axis="index") if isinstance(X, pandas.DataFrame) else found
 
-    @property
-    def feature_importances_(self) -> np.ndarray[Any, Any]:
-        """Share of each column of X over (at most 1000 of) the training rows, kept for it; they sum to 1.
-
-        Computed when first asked for, because a search over many fits never asks. A column that could not be
-        used, such as an identifier, has none.
-        """
-        check_is_fitted(self)
-        if not self._importances.size:
-            shares = self._predictor.importance(self._sample)
-            self._importances = np.array([shares.get(name, 0.0) for name in self._sample.columns])
-        return self._importances
-
     def save(self, folder: str | Path) -> Path:
         """Write the package, for `trainyard.load` and `trainyard serve`.
 
@@ -137,6 +124,19 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self._sample = rows.iloc[train[:: max(1, len(train) // _EXPLAINED_ROWS)][:_EXPLAINED_ROWS]]
         self._importances = np.empty(0)
         return self
+
+    @property
+    def feature_importances_(self) -> np.ndarray[Any, Any]:
+        """Share of each column of X over (at most 1000 of) the training rows, kept for it; they sum to 1.
+
+        Computed when first asked for, because a search over many fits never asks. A column that could not be
+        used, such as an identifier, has none.
+        """
+        check_is_fitted(self)
+        if not self._importances.size:
+            shares = self._predictor.importance(self._sample)
+            self._importances = np.array([shares.get(name, 0.0) for name in self._sample.columns])
+        return self._importances
 
     def _job(self, data: Mapping[str, Any], rows: int) -> Job:
         """The parameters as people would write them in a manifest, checked and resolved as one."""
