@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import textwrap
 import threading
 from collections import Counter
 from pathlib import Path
@@ -179,3 +182,26 @@ def test_mlflow_gone_for_a_moment(
     steps = history(tracking.uri, result.run_id)
     assert steps["train_loss"] == [1, 2, 3, 4, 5, 6]
     assert all(len(found) == len(set(found)) for found in steps.values())
+
+
+def test_two_threads_that_need_mlflow_first_both_get_it() -> None:
+    """A resumed attempt asks for its checkpoints while the tracker still imports."""
+    program = textwrap.dedent("""
+        import sys, threading, time
+        from trainyard_trainer.tracking.mlflow_run import translated
+
+        def connect():
+            from mlflow import MlflowClient
+
+        sys.setswitchinterval(1e-5)
+        trouble = []
+        threading.excepthook = lambda raised: trouble.append(raised.exc_value)
+        thread = threading.Thread(target=connect)
+        thread.start()
+        time.sleep(0.05)
+        with translated("uri"):
+            thread.join()
+        sys.exit(bool(trouble))
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -46,6 +46,7 @@ class Point:
 @contextlib.contextmanager
 def translated(uri: str) -> Iterator[None]:
     """MLflow's errors as ours: refused, gone, or asked for something that cannot be."""
+    import mlflow  # noqa: F401 - whole, and first: two threads that import it from two ends get half of it each
     from mlflow.exceptions import MlflowException
 
     try:
