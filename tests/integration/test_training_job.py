@@ -16,7 +16,7 @@ import yaml
 
 from hack import deploy
 from tests.support import mlflow_server
-from tests.support.cluster import Namespace, condition, mounted_csv, status, training_job
+from tests.support.cluster import Manifest, Namespace, condition, mounted_csv, status, training_job
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
 ROOT = Path(__file__).parents[2]
@@ -34,8 +34,18 @@ def started(new_namespace: Callable[[], Namespace]) -> dict[str, Namespace]:
     for name, path in EXAMPLES.items():
         for secret in re.findall(r"create secret generic (\S+)", path.read_text()):
             namespaces[name].kubectl("create", "secret", "generic", secret, "--from-literal=me=token")
-        namespaces[name].apply(yaml.safe_load(path.read_text()))
+        namespaces[name].apply(_modest(yaml.safe_load(path.read_text())))
     return namespaces
+
+
+def _modest(job: Manifest) -> Manifest:
+    """An example as it stands, but for the CPU that it reserves: all of them run at once on a small node."""
+    little = {"requests": {"cpu": "50m"}}
+    resources = job["spec"].setdefault("compute", {}).setdefault("resources", {})
+    resources["requests"] = {**resources.get("requests", {}), **little["requests"]}
+    if "serving" in job["spec"].get("promotion", {}):
+        job["spec"]["promotion"]["serving"]["resources"] = little
+    return job
 
 
 def test_suspend_and_resume_go_on_in_the_same_run(namespace: Namespace) -> None:
