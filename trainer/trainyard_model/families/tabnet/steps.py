@@ -320,10 +320,10 @@ class _Steps(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         kind = x.device.type
         low = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-        with torch.autocast(kind, enabled=False):
+        with torch.autocast(kind, enabled=False), torch.inference_mode():
             ctx.tape = _Tape(x, Weights(*weights), rules, found, low)
-            out: tuple[Tensor, Tensor] = ctx.tape.forward()
-        return out
+            decision, entropy = ctx.tape.forward()
+        return decision.clone(), entropy.clone()  # ordinary tensors again
 
     @staticmethod
     @once_differentiable
@@ -331,8 +331,9 @@ class _Steps(torch.autograd.Function):
         tape, ctx.tape = ctx.tape, None
         if tape is None:
             raise RuntimeError("TabNet's steps keep nothing for a second backward pass")
-        grad_x, of_weights = tape.backward(*grads)
-        return (grad_x, None, None, *of_weights)
+        with torch.inference_mode():
+            grad_x, of_weights = tape.backward(*grads)
+        return (grad_x.clone(), None, None, *(grad.clone() for grad in of_weights))
 
 
 def decide(x: Tensor, weights: Weights, rules: Rules, found: Statistics) -> tuple[Tensor, Tensor]:
