@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,5 +56,7 @@ def logged(tracking: TrackingServer) -> tuple[str, str]:
 
 @pytest.fixture(autouse=True)
 def _no_tracking_address_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow exports its address for child processes; a test starts without that of the one before."""
+    """MLflow keeps its address, and exports it; a test starts without that of the one before."""
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

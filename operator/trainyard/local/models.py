@@ -54,6 +54,7 @@ def _package_in(folder: Path, named: str) -> Path:
 
 def _of_mlflow(model: str, tracking_uri: str | None, scratch: Path) -> Found:
     from trainyard_trainer.tracking import environment
+    from trainyard_trainer.tracking.store import current_store
 
     environment.configure()
     import mlflow
@@ -61,16 +62,16 @@ def _of_mlflow(model: str, tracking_uri: str | None, scratch: Path) -> Found:
 
     uri = existing_uri(tracking_uri)
     environment.wait_until_up(uri)
-    mlflow.set_tracking_uri(uri)
     try:
-        name, version, address = _named(model, mlflow.MlflowClient(uri))
-        folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(scratch), tracking_uri=uri))
+        with current_store(uri):
+            name, version, address = _named(model, mlflow.MlflowClient(uri))
+            files = mlflow.artifacts.download_artifacts(address, dst_path=str(scratch), tracking_uri=uri)
     except (MlflowException, OSError) as error:
         raise DataError(
             f"{model} cannot be had from MLflow at {uri}: {str(error).strip():.500}",
             "look for the model's URI in MLflow, or name its server with --tracking-uri",
         ) from None
-    return Found(_package_in(folder, model), name, version)
+    return Found(_package_in(Path(files), model), name, version)
 
 
 def _named(model: str, client: Any) -> tuple[str, str, str]:

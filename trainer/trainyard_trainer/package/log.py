@@ -12,6 +12,7 @@ from typing import Any
 import trainyard_model
 from trainyard_model import Package
 from trainyard_model.package import signature
+from trainyard_trainer.tracking.store import current_store
 
 NAME = "model"
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
@@ -54,19 +55,15 @@ def _log(folder: Path, package: Package, uri: str, run_id: str, tags: dict[str, 
 
 @contextlib.contextmanager
 def _joined(uri: str, run_id: str) -> Iterator[None]:
-    """Make store and run the current ones; leaving ends no run and gives the process its own store back."""
+    """Make store and run the current ones; leaving ends no run."""
     import mlflow
 
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(uri)
-    try:
+    with current_store(uri):
         mlflow.start_run(run_id=run_id, log_system_metrics=False)
         try:
             yield
         finally:
             mlflow.end_run("RUNNING")
-    finally:
-        mlflow.set_tracking_uri(before)
 
 
 def _signature(package: Package) -> Any:
