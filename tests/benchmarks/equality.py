@@ -35,7 +35,7 @@ from trainyard_trainer.fit.step import Stepper
 from trainyard_trainer.package.pytorch_tabnet import read_pytorch_tabnet
 
 CELLS = (Cell(20_480, 8, 3, 1024, 128), Cell(8_192, 64, 5, 2048, 512))
-STEPS, RATE = 20, 0.02
+STEPS, RATE = 20, 0.001
 
 
 class CrossEntropy:

@@ -107,13 +107,7 @@ def imports() -> Iterator[Row]:
 def _imports() -> tuple[float, float]:
     with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as folder:
         out = Path(folder) / "seconds.json"
-        words = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.importclock",
-            str(out),
-            str(MANIFESTS / "imports.yaml"),
-        ]
+        words = ["-m", "tests.benchmarks.importclock", str(out), str(MANIFESTS / "imports.yaml")]
         done = subprocess.run(
             [sys.executable, *words],
             cwd=folder,

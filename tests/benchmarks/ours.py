@@ -49,6 +49,7 @@ class Ours:
         self._names = [f"c{i}" for i in range(COLUMNS)]
         self._raw = {name: inputs[:, i].astype(np.float64) for i, name in enumerate(self._names)}
         self._predictor: Predictor | None = None
+        self._said: list[str] = []
         self.facts = {
             "data": digest(inputs, target),
             "rows": self.fitter.steps * self.fitter.batch,
@@ -59,9 +60,13 @@ class Ours:
     def train(self, after_epoch: Callable[[Epoch], None]) -> None:
         """Run the loop until `after_epoch` raises Enough."""
         try:
-            self.fitter.run(_Hooks(after_epoch))
+            self.fitter.run(_Hooks(after_epoch, self._said))
         except Enough:
             return
+
+    def notices(self) -> float:
+        """How often the loop had something to say: for one, that torch.compile failed."""
+        return len(self._said)
 
     def predict(self, rows: int) -> float:
         """Seconds to answer so many raw rows with probabilities: encoding, network, softmax in float64."""
@@ -92,8 +97,8 @@ class Ours:
 class _Hooks:
     """The loop's hooks: nothing is saved, and nobody asks to stop."""
 
-    def __init__(self, after_epoch: Callable[[Epoch], None]) -> None:
-        self._after_epoch = after_epoch
+    def __init__(self, after_epoch: Callable[[Epoch], None], said: list[str]) -> None:
+        self._after_epoch, self._said = after_epoch, said
 
     def stopping(self) -> bool:
         return False
@@ -105,6 +110,7 @@ class _Hooks:
         return
 
     def say(self, text: str) -> None:
+        self._said.append(text)
         print(text, flush=True)
 
 
