@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-5
+_backward = torch.ops.aten.native_batch_norm_backward.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def normalise_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of x (rows, F), and of the repeated gain and bias (k*F)."""
     width = gain.shape[0]
-    back = torch.ops.aten.native_batch_norm_backward(
+    back = _backward(
         grad.view(-1, width), x.view(-1, width), gain, None, None, *saved, True, EPSILON, [True, True, True]
     )
     return back[0].view(x.shape), back[1], back[2]

@@ -29,7 +29,8 @@ from .steps import Rules, Statistics, Weights, decide
 from .upgrade import pack
 
 _MOMENTUM = 0.01  # of the norm before the first step, which is over whole batches
-_CELLS = 524_288  # of the widest tensor in a slice (2 MB): smaller ones cost more calls than they save misses
+_CELLS = 524_288  # of the widest tensor in a slice for training: below, calls cost more than cache misses
+_CELLS_AT_WORK = 131_072  # for predictions, which keep nothing: what stays in a core's cache
 
 
 def _parameter(shape: tuple[int, ...], inputs: int, outputs: int, gated: bool) -> nn.Parameter:
@@ -101,13 +102,13 @@ class TabNet(Network):
 
     def cuts(self, rows: int) -> tuple[Cut, ...]:
         """Slices of a batch, and which rows meet in a virtual batch (see `ghost_norm`)."""
-        return cuts(rows, self.config.virtual_batch_size, self._slice_rows(rows))
+        return cuts(rows, self.config.virtual_batch_size, self._slice_rows(rows, _CELLS))
 
-    def _slice_rows(self, rows: int) -> int:
+    def _slice_rows(self, rows: int, cells: int) -> int:
         """Rows that one pass takes: all on a device with many cores, as many as fit the cache on a CPU."""
         if self.first.device.type != "cpu":
             return rows
-        return max(1, _CELLS // max(self.config.inputs, self.first.shape[1]))
+        return max(1, cells // max(self.config.inputs, self.first.shape[1]))
 
     def _decide(self, x: Tensor, cut: Cut) -> tuple[Tensor, Tensor]:
         """Outputs of a cut's normalised rows, and the negative entropy summed over its rows and steps."""
@@ -175,7 +176,7 @@ class TabNet(Network):
         """For slices of rows in turn, the mask and the decision of every step."""
         numeric, codes = inputs
         folded, rules = self._folded(), self._rules()
-        most = self._slice_rows(max(1, len(numeric)))
+        most = self._slice_rows(max(1, len(numeric)), _CELLS_AT_WORK)
         for start in range(0, max(1, len(numeric)), most):
             rows = slice(start, start + most)
             yield list(steps(self._embed(numeric[rows], codes[rows], training=False), folded, rules))

@@ -28,6 +28,8 @@ from .sparsemax import Projection
 
 SCALE = math.sqrt(0.5)
 LEAST = 1e-15
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+_threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 class Weights(NamedTuple):
@@ -135,11 +137,11 @@ def _views(weights: Weights, count: int) -> _Layers:
     """Gains and biases are repeated for `count` virtual batches."""
     return _Layers(
         weights.by_layer(),
-        [list(part.unbind()) for part in weights.gain.repeat(1, 1, count).unbind()],
-        [list(part.unbind()) for part in weights.bias.repeat(1, 1, count).unbind()],
+        [list(part.unbind()) for part in torch.cat([weights.gain] * count, 2).unbind()],
+        [list(part.unbind()) for part in torch.cat([weights.bias] * count, 2).unbind()],
         weights.attend.unbind(),
-        weights.attend_gain.repeat(1, count).unbind(),
-        weights.attend_bias.repeat(1, count).unbind(),
+        torch.cat([weights.attend_gain] * count, 1).unbind(),
+        torch.cat([weights.attend_bias] * count, 1).unbind(),
     )
 
 
@@ -167,9 +169,12 @@ class _Tape:
             return torch.mm(a, b)
         return torch.mm(a.to(self.low), b.to(self.low)).to(a.dtype)
 
-    def add_product(self, out: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Add a matrix product to `out`."""
-        return out.addmm_(a, b) if self.exact else out.add_(self.product(a, b))
+    def add_product(self, out: Tensor, a: Tensor, b: Tensor, keep: float, scale: float) -> None:
+        """Make of `out` keep * out + scale * (a @ b)."""
+        if self.exact:
+            out.addmm_(a, b, beta=keep, alpha=scale)
+        else:
+            out.mul_(keep).add_(self.product(a, b), alpha=scale)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Summed decisions (B, n_d), and the negative entropy of the masks summed over rows and steps."""
@@ -199,7 +204,7 @@ class _Tape:
 
     def _transform(self, transformer: int, x: Tensor) -> Tensor:
         """Gated layers, from (B, I) to (B, H)."""
-        kept, half, views = [], self.half, self.views
+        kept, views = [], self.views
         for weight, gain, bias, found in zip(
             views.weight[transformer],
             views.gain[transformer],
@@ -209,10 +214,8 @@ class _Tape:
         ):
             raw = self.product(x, weight.t())
             normal, saved = normalise(raw, gain, bias, *found)
-            value = normal[:, :half]
-            gate = (
-                normal[:, half:].contiguous().sigmoid_()
-            )  # the copy: strided sigmoids are five times slower
+            value, gate = normal.chunk(2, 1)
+            gate = gate.contiguous().sigmoid_()  # the copy: strided sigmoids are five times slower
             kept.append((x, raw, normal, gate, saved))
             x = torch.addcmul(x, value, gate).mul_(SCALE) if len(kept) > 1 else value * gate
         self.layers.append(kept)
@@ -227,9 +230,7 @@ class _Tape:
         grad_out = self.x.new_zeros(self.rows, self.half)
         for step in reversed(range(len(self.masks))):
             kept = self.masks.pop()
-            torch.ops.aten.threshold_backward.grad_input(
-                grad_decision, kept.decision, 0.0, grad_input=grad_out[:, :n_d]
-            )
+            _threshold_backward(grad_decision, kept.decision, 0.0, grad_input=grad_out[:, :n_d])
             grad_masked = self._transform_back(step + 1, grad_out, grads)
             grad_x.addcmul_(grad_masked, kept.spread)
             grad = rules.gather(grad_masked.mul_(self.x))
@@ -251,17 +252,16 @@ class _Tape:
         into = grads.layers[transformer]
         back = grad
         for i, (x, raw, normal, gate, saved) in reversed(list(enumerate(self.layers.pop()))):
-            if i:
-                grad.mul_(SCALE)
-            value, other = normal[:, : self.half], normal[:, self.half :]  # overwritten: no more needed
+            scale = SCALE if i else 1.0  # of x + value * gate; all is linear in it, so it comes in at the end
+            value, other = normal.chunk(2, 1)  # overwritten: no more needed
             of_gate = grad * value
             torch.mul(grad, gate, out=value)
-            torch.ops.aten.sigmoid_backward.grad_input(of_gate, gate, grad_input=other)
+            _sigmoid_backward(of_gate, gate, grad_input=other)
             of_raw, of_gain, of_bias = normalise_backward(normal, raw, gains[i], saved)
             grads.norms.append((of_gain, of_bias))
-            self.add_product(into[i], x.t(), of_raw)
+            self.add_product(into[i], x.t(), of_raw, 1.0, scale)
             if i:
-                self.add_product(grad, of_raw, weights[i])
+                self.add_product(grad, of_raw, weights[i], scale, scale)
             else:
                 back = self.product(of_raw, weights[i])
         return back
@@ -305,6 +305,8 @@ class _Gradients:
         first, shared, own = (matrix.transpose(-1, -2) for matrix in self.matrices)
         attended = torch.stack([self.attend[step] for step in range(len(attend[0]))]).transpose(1, 2)
         gain, bias = (part.view(*w.gain.shape[:2], -1, w.gain.shape[2]).sum(2) for part in norms)
+        gain[:, 1:] *= SCALE  # of the layers that are added to what came before
+        bias[:, 1:] *= SCALE
         attend_gain, attend_bias = (
             part.view(w.attend.shape[0], -1, w.attend.shape[1]).sum(1) for part in attend
         )
