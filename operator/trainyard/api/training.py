@@ -208,7 +208,7 @@ class Training(ApiModel):
     precision: Precision = Precision.FLOAT32
     """Float32 or BFloat16."""
     compile: bool = False
-    """Compile the step with torch.compile; pays only in long trainings."""
+    """Compile the step with torch.compile, where the family can be; pays only in long trainings."""
     deterministic: bool = False
     """Bit-identical on the same image, device model and thread count; slower."""
     seed: Seed = 0

@@ -316,3 +316,13 @@ def test_class_weights_move_the_decision(tmp_path: Path) -> None:
     assert not torch.equal(plain, balanced)
     with pytest.raises(DataError, match="there is no class 'malignent'; did you mean 'malignant'"):
         trained(tmp_path, **{**mlp(), "data": {"classWeights": {"fixed": {"malignent": 2.0}}}})
+
+
+def test_a_family_with_a_backward_pass_of_its_own_is_not_compiled(tmp_path: Path) -> None:
+    changes = {"training": {"epochs": 2, "batchSize": 128, "deterministic": True}}
+    expected, _, _ = trained(tmp_path, **changes)
+    changes["training"]["compile"] = True
+    found, _, hooks = trained(tmp_path, **changes)
+    assert torch.equal(found, expected)
+    [said] = hooks.said
+    assert said.startswith("training.compile: not used")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +107,8 @@ class Network(nn.Module, ABC):
     """A network under training or at work. Its `state_dict` is all that a package keeps of it."""
 
     config: Config
+    compiles: ClassVar[bool] = True
+    """Whether torch.compile may take `training_loss`; a family whose backward pass is its own says no."""
 
     @abstractmethod
     def outputs(self, *inputs: Tensor) -> Tensor:

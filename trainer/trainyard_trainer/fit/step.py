@@ -29,6 +29,9 @@ class Stepper:
         Only the training's loss and its gradients: evaluation and explanations run a few times an epoch and
         would have to be compiled for shapes of their own.
         """
+        if not self.network.compiles:
+            say("training.compile: not used, as this family's steps are one function already")
+            return
         torch.use_deterministic_algorithms(self.settings.deterministic)  # the compiler wants to know it too
         fast = torch.compile(self.network.training_loss)
 

@@ -46,6 +46,7 @@ class TabNet(Network):
     """Logits (or values) and the sparsity term from numeric columns and category codes."""
 
     config: TabNetConfig
+    compiles = False
     share: Tensor | None
     mean: Tensor
     variance: Tensor
