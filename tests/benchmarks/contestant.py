@@ -1,7 +1,7 @@
 """A contestant in a process of its own, so that neither's threads, allocator or environment touch the other.
 
-Words come on standard input (`epoch`, `predict ROWS`, `explain ROWS`, `peak`), seconds or megabytes go to
-standard output; only one contestant works at a time.
+Words come on standard input (`epoch`, `predict ROWS`, `explain ROWS`, `peak`, `notices`); seconds, megabytes
+or texts go to standard output as JSON; only one contestant works at a time.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Contestant:
         )
         self.facts: dict[str, Any] = self._answer()
 
-    def ask(self, what: str, *arguments: int) -> float:
-        """Have one thing done."""
+    def ask(self, what: str, *arguments: int) -> Any:
+        """Have one thing done; its seconds come back, or what else was asked for."""
         assert self._process.stdin is not None
         self._process.stdin.write(" ".join([what, *map(str, arguments)]) + "\n")
         self._process.stdin.flush()
-        return float(self._answer())
+        return self._answer()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
@@ -115,10 +115,10 @@ def _ours(cell: Cell, words: Iterator[list[str]], out: Any, compiled: bool) -> N
         _say(out, _other(ours, word, arguments))
 
 
-def _other(contestant: Any, word: str, arguments: list[str]) -> float:
+def _other(contestant: Any, word: str, arguments: list[str]) -> Any:
     if word == "peak":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return float(getattr(contestant, word)(*map(int, arguments)))
+    return getattr(contestant, word)(*map(int, arguments))
 
 
 def _say(out: Any, what: Any) -> None:

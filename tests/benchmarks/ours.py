@@ -64,9 +64,9 @@ class Ours:
         except Enough:
             return
 
-    def notices(self) -> float:
-        """How often the loop had something to say: for one, that torch.compile failed."""
-        return len(self._said)
+    def notices(self) -> list[str]:
+        """What the loop had to say: for one, that it does not compile."""
+        return self._said
 
     def predict(self, rows: int) -> float:
         """Seconds to answer so many raw rows with probabilities: encoding, network, softmax in float64."""

@@ -145,7 +145,7 @@ def _shown(value: float | None) -> str:
 
 
 def _digits(value: float) -> float:
-    return round(value, 4)
+    return float(f"{value:.5g}")
 
 
 def _cpu() -> str:

@@ -2,7 +2,8 @@
 
 A column counts as found for a row when it carries more than SHARE of that row's explanation. TPR is the share
 of true columns that are found, FDR the share of found columns that are not true, both over all rows and
-columns of 10,000 fresh test rows. Means over three seeds, each with data of its own.
+columns of 10,000 fresh test rows. Means over three seeds, each with data of its own. SHARE is small because
+the masks are sparse: most of what was not looked at has exactly 0.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.benchmarks.report import Row, at_least, at_most
-from tests.benchmarks.runs import SEEDS, train
+from tests.benchmarks.runs import train
 from trainyard_trainer.data import samples
 from trainyard_trainer.data.samples import syn
 
-SHARE = 0.05
+SHARE = 0.02
+SEEDS = (11, 12, 13)  # none that the settings were chosen with
 PAPER = {"syn1": 0.682, "syn2": 0.892, "syn3": 0.897, "syn4": 0.776, "syn5": 0.789, "syn6": 0.878}
 MASKS = ("syn1", "syn2", "syn3")  # the same columns matter in every row
 
