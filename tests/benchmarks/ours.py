@@ -54,7 +54,7 @@ class Ours:
             "data": digest(inputs, target),
             "rows": self.fitter.steps * self.fitter.batch,
             "parameters": sum(p.numel() for p in self.network.parameters()),
-            "threads": {"epoch": torch.get_num_threads(), "predict": thread_count()},
+            "threads": {"epoch": max(torch.get_num_threads(), getattr(self.network, "workers", 1))},
         }
 
     def train(self, after_epoch: Callable[[Epoch], None]) -> None:

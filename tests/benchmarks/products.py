@@ -1,7 +1,7 @@
 """How much of a training step is matrix products: what is left to win when these are taken as given.
 
 The shapes of all products of one real step, forward and backward, are recorded as torch dispatches them; then
-the same products are replayed bare, on tensors of their own, with the same number of threads.
+the same products are replayed bare, on tensors of their own. Both on one core.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def rows() -> Iterator[Row]:
             "%",
             note=f"{1e3 * products:.2f} of {1e3 * step:.2f} ms (medians of {_REPEATS}, alternating); "
             f"{count} products, {operations / 1e9:.2f} GFLOP at {operations / products / 1e9:.0f} a second; "
-            f"{torch.get_num_threads()} threads; with everything else free a step would be "
-            f"{step / products:.1f}x faster",
+            f"one core; with everything else free a step would be {step / products:.1f}x faster",
         )
 
 
@@ -71,6 +70,8 @@ def _measure(cell: Cell) -> tuple[float, float, int, float]:
     with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as folder:
         job, data = prepared(cell, Path(folder))
         network, fitter = assemble(job, data)
+    network.share_out(fitter.batch, 1)  # one core: what other threads do is not recorded
+    torch.set_num_threads(1)
     network.train()
     generator = torch.Generator().manual_seed(1)
     batch = fitter.train.gather(torch.randperm(len(fitter.train), generator=generator)[: fitter.batch])

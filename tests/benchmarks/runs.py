@@ -22,6 +22,7 @@ from trainyard_trainer.resolve import resolve
 SEEDS = (1, 2, 3)
 MANIFESTS = Path(__file__).parent / "manifests"
 DATA = Path(os.environ.get("TRAINYARD_DATA") or ROOT.parent / "shared" / "data").resolve()
+_SHOWN = {f"{part}_{name}" for part in ("test", "oof") for name in ("accuracy", "roc_auc", "r2")}
 NO_DATA = "no data here: set TRAINYARD_DATA (see docs/benchmarks.md)"
 
 
@@ -55,7 +56,7 @@ def train(name: str, seed: int, *changes: str) -> Trained:
     start = time.monotonic()
     result = trainyard.run(job, tracking_uri=_tracking(), progress=False)
     seconds = time.monotonic() - start
-    shown = {k: round(v, 4) for k, v in result.metrics.items() if k.startswith(("test_", "oof_"))}
+    shown = {k: round(v, 4) for k, v in result.metrics.items() if k in _SHOWN}
     progress(f"    {name} seed {seed}: {seconds:.1f} s, best epoch {result.best_epoch}, {shown}")
     return Trained(result, seconds)
 
