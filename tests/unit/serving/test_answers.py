@@ -248,4 +248,4 @@ def test_the_loop_answers_while_predictions_are_made(server: Running) -> None:
             assert server.ask("GET", "/v2/health/live").status == 200
             slowest = max(slowest, time.perf_counter() - began)
     assert {one.result().status for one in work} <= {200, 429}
-    assert slowest < 1.0
+    assert slowest < 5.0
