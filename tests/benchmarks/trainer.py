@@ -35,15 +35,15 @@ class Part:
 SUITE = (
     Part("memory.imports", "memory:imports", 120),
     Part("speed.equality", "equality:rows", 180),
-    Part("speed.small", "speed:small", 420),
-    Part("speed.large", "speed:large", 600),
+    Part("speed.small", "speed:small", 600),
+    Part("speed.large", "speed:large", 900),
     Part("speed.products", "products:rows", 180),
     Part("memory.training", "memory:training", 420),
-    Part("accuracy.adult", "accuracy:adult", 480),
+    Part("accuracy.adult", "accuracy:adult", 600),
     Part("accuracy.samples", "accuracy:samples", 420),
     Part("accuracy.heart", "accuracy:heart", 420),
     Part("accuracy.diabetes", "accuracy:diabetes", 420),
-    Part("accuracy.selection", "selection:rows", 900),
+    Part("accuracy.selection", "selection:rows", 1200),
 )
 LONG = (Part("accuracy.poker", "poker:rows", 6 * 3600),)
 
