@@ -15,7 +15,7 @@ from trainyard_model import FAMILIES, Loss, Network, shape
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.evaluate import names
 from trainyard_trainer.evaluate.judge import evaluate, prefixed
-from trainyard_trainer.fit.device import configure
+from trainyard_trainer.fit.device import configure, share_out
 from trainyard_trainer.fit.feed import DevicePart
 from trainyard_trainer.fit.loop import Fitter, Scorer
 from trainyard_trainer.fit.losses import class_weights, make_loss
@@ -31,8 +31,10 @@ def assemble(job: Job, data: Prepared) -> tuple[Network, Fitter]:
     torch.manual_seed(job.fit.seed)  # weights are drawn on the CPU: the same on every device
     network = family.build(family.config(job.model, shape(data.preprocessor)))
     widest = max(min(parameter.shape) for parameter in network.parameters() if parameter.ndim > 1)
-    device = configure(job.fit.deterministic, min(job.fit.batch_size, len(data.train)) * widest)
+    rows = min(job.fit.batch_size, len(data.train))
+    device = configure(job.fit.deterministic, rows * widest)
     network = network.to(device)
+    share_out(network, rows)
     weights = None
     if data.target.task == "Classification":
         weights = class_weights(job.fit, data.target.classes, data.train.target)

@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
+from trainyard_model import FAMILIES, Shape
+from trainyard_trainer.fit import device
 from trainyard_trainer.fit.device import cpu_quota, thread_count
 
 
@@ -41,3 +44,23 @@ def test_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert thread_count(tmp_path) == 4
     monkeypatch.delenv("TRAINYARD_CPU_REQUEST_MILLI")
     assert thread_count(tmp_path) == 64
+
+
+@pytest.mark.parametrize(
+    ("family", "rows", "threads", "workers"),
+    [("tabnet", 16_384, 1, 2), ("tabnet", 256, 2, 1), ("mlp", 16_384, 2, 1)],
+)
+def test_threads_are_for_slices_or_for_operators(
+    family: str, rows: int, threads: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "thread_count", lambda: 2)
+    made = FAMILIES[family]
+    network = made.build(made.config(made.settings(), Shape(54, (), 7)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        device.share_out(network, rows)
+        assert torch.get_num_threads() == threads
+        assert getattr(network, "workers", 1) == workers
+    finally:
+        torch.set_num_threads(before)

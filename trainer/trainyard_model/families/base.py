@@ -134,6 +134,13 @@ class Network(nn.Module, ABC):
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
 
+    def share_out(self, rows: int, threads: int) -> int:
+        """Take threads of a CPU for parts of batches of so many rows, done side by side; how many it took.
+
+        1, and torch may use them inside its operators; else those must have one thread each.
+        """
+        return 1
+
     def outline(self) -> tuple[Layer, ...]:
         """What to draw of a network whose parts are no modules; nothing: its modules, as they are called."""
         return ()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trainyard_trainer.threads import cpu_quota, prepare_environment, thread_count
 
-__all__ = ["configure", "cpu_quota", "prepare_environment", "thread_count"]
+if TYPE_CHECKING:  # torch must not be imported before the environment is prepared
+    from trainyard_model import Network
+
+__all__ = ["configure", "cpu_quota", "prepare_environment", "share_out", "thread_count"]
 _SMALL = 32_768
 
 
@@ -21,3 +26,11 @@ def configure(deterministic: bool, step_cells: int) -> str:
     # What torch.use_deterministic_algorithms does, less telling torch.compile, which imports for seconds.
     torch._C._set_deterministic_algorithms(deterministic, warn_only=False)
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def share_out(network: Network, rows: int) -> None:
+    """Where the network does parts of a batch of so many rows side by side, operators get one thread."""
+    import torch
+
+    if network.share_out(rows, thread_count()) > 1:
+        torch.set_num_threads(1)

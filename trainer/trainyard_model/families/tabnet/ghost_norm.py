@@ -40,8 +40,10 @@ def virtual_batches(rows: int, virtual_batch_size: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=64)
-def cuts(rows: int, virtual_batch_size: int, most_rows: int) -> tuple[Cut, ...]:
+def cuts(rows: int, virtual_batch_size: int, most_rows: int, workers: int = 1) -> tuple[Cut, ...]:
     """Cuts of at most `most_rows` rows where a virtual batch is not larger; a ragged last one by itself.
+
+    As equal as can be, and as many for each worker.
 
     Raises:
         ValueError: A virtual batch would have one row, which has no variance.
@@ -50,7 +52,8 @@ def cuts(rows: int, virtual_batch_size: int, most_rows: int) -> tuple[Cut, ...]:
     full = rows // size
     if size < 2 or rows - full * size == 1:
         raise ValueError(f"{rows} rows leave a virtual batch of one row (virtual batch size {size})")
-    each = min(full, max(1, most_rows // size))
+    pieces = workers * math.ceil(full / workers / max(1, most_rows // size))
+    each = math.ceil(full / pieces)
     found = []
     for first in range(0, full, each):
         last = min(full, first + each)

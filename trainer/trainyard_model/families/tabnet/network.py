@@ -2,7 +2,8 @@
 
 Same initialisation, scaling, prior update and sparsity term; only the way it is computed differs: parameters
 of all steps in one tensor a kind, the steps as one autograd function (`steps`), norms folded into the weights
-for predictions (`inference`), and on a CPU slices of whole virtual batches that fit the cache.
+for predictions (`inference`), and on a CPU slices of whole virtual batches that fit the cache, several side
+by side (`workers`).
 """
 
 # mypy: disable-error-code="explicit-override"
@@ -11,8 +12,8 @@ for predictions (`inference`), and on a CPU slices of whole virtual batches that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +28,25 @@ from .outline import outline
 from .sparsemax import MASKS
 from .steps import Rules, Statistics, Weights, decide
 from .upgrade import pack
+from .workers import side_by_side
 
 _MOMENTUM = 0.01  # of the norm before the first step, which is over whole batches
 _CELLS = 524_288  # of the widest tensor in a slice for training: below, calls cost more than cache misses
 _CELLS_AT_WORK = 131_072  # for predictions, which keep nothing: what stays in a core's cache
+_CELLS_WORTH_A_WORKER = 98_304  # of the widest tensor: with fewer, workers wait for the interpreter's lock
+
+
+_Steps = list[tuple[Tensor, Tensor]]
+"""Of slices of rows, the mask and the decision of every step."""
+
+
+class _Done(NamedTuple):
+    """What a worker made of its cuts: loss, gradients of their rows, of the parameters, and statistics."""
+
+    loss: Tensor
+    x: list[Tensor]
+    parameters: list[Tensor]
+    found: list[Statistics]
 
 
 def _parameter(shape: tuple[int, ...], inputs: int, outputs: int, gated: bool) -> nn.Parameter:
@@ -47,6 +63,7 @@ class TabNet(Network):
 
     config: TabNetConfig
     compiles = False
+    workers = 1
     share: Tensor | None
     mean: Tensor
     variance: Tensor
@@ -103,33 +120,53 @@ class TabNet(Network):
 
     def cuts(self, rows: int) -> tuple[Cut, ...]:
         """Slices of a batch, and which rows meet in a virtual batch (see `ghost_norm`)."""
-        return cuts(rows, self.config.virtual_batch_size, self._slice_rows(rows, _CELLS))
+        size, workers = self.config.virtual_batch_size, self._busy(rows, self.workers)
+        return cuts(rows, size, self._slice_rows(rows, _CELLS), workers)
+
+    def share_out(self, rows: int, threads: int) -> int:
+        """Two virtual batches or more for each worker."""
+        count, _ = virtual_batches(rows, self.config.virtual_batch_size)
+        self.workers = self._busy(rows, min(threads, count // 2))
+        return self.workers
+
+    def _busy(self, rows: int, workers: int) -> int:
+        """How many of the workers so many rows are worth; a GPU has one."""
+        if self.first.device.type != "cpu":
+            return 1
+        return max(1, min(workers, rows * self._widest // _CELLS_WORTH_A_WORKER))
+
+    @property
+    def _widest(self) -> int:
+        return max(self.config.inputs, self.first.shape[1])
 
     def _slice_rows(self, rows: int, cells: int) -> int:
         """Rows that one pass takes: all on a device with many cores, as many as fit the cache on a CPU."""
-        if self.first.device.type != "cpu":
-            return rows
-        return max(1, cells // max(self.config.inputs, self.first.shape[1]))
+        return rows if self.first.device.type != "cpu" else max(1, cells // self._widest)
 
-    def _decide(self, x: Tensor, cut: Cut) -> tuple[Tensor, Tensor]:
-        """Outputs of a cut's normalised rows, and the negative entropy summed over its rows and steps."""
+    def _decide(self, x: Tensor, cut: Cut) -> tuple[Tensor, Tensor, Statistics]:
+        """Of a cut's normalised rows: outputs, negative entropy summed over rows and steps, statistics."""
         wide = (*self.gain.shape[:2], cut.count * self.gain.shape[2])
         narrow = (len(self.attend), cut.count * self.attend.shape[1])
         found = Statistics(*(x.new_zeros(shape) for shape in (wide, wide, narrow, narrow)))
         decision, entropy = decide(x, self._weights(), self._rules(), found)
-        with torch.no_grad():
-            for running, new in zip(
-                (self.mean, self.variance, self.attend_mean, self.attend_variance), found, strict=True
-            ):
-                fold(running, new, self.config.momentum)
-        return decision @ self.head.t(), entropy
+        return decision @ self.head.t(), entropy, found
+
+    @torch.no_grad()
+    def _fold(self, statistics: Sequence[Statistics]) -> None:
+        """Those of cuts in a row into the running ones."""
+        running = (self.mean, self.variance, self.attend_mean, self.attend_variance)
+        for found in statistics:
+            for old, new in zip(running, found, strict=True):
+                fold(old, new, self.config.momentum)
 
     def forward(self, numeric: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """In training: outputs, and the mean negative entropy of the masks (to be subtracted, weighted)."""
         x = self._embed(numeric, codes, training=True)
-        parts = [self._decide(x[cut.start : cut.stop], cut) for cut in self.cuts(len(x))]
-        total = torch.stack([entropy for _, entropy in parts]).sum()
-        return torch.cat([out for out, _ in parts]), total / (len(x) * self.config.n_steps)
+        out, entropy, found = zip(
+            *(self._decide(x[cut.start : cut.stop], cut) for cut in self.cuts(len(x))), strict=True
+        )
+        self._fold(found)
+        return torch.cat(out), torch.stack(entropy).sum() / (len(x) * self.config.n_steps)
 
     def _inputs(self, batch: Batch, generator: torch.Generator) -> Tensor:
         numeric, codes = batch.inputs
@@ -139,62 +176,87 @@ class TabNet(Network):
 
     def training_loss(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Loss of a batch minus the weighted negative entropy of the masks."""
-        x = self._inputs(batch, generator)
-        return torch.stack([value for value, _ in self._losses(x, batch, loss)]).sum()
+        x, divisor = self._inputs(batch, generator), loss.divisor(batch.target, batch.weight)
+        values, found = zip(
+            *(self._part(x[cut.start : cut.stop], cut, batch, loss, divisor) for cut in self.cuts(len(x))),
+            strict=True,
+        )
+        self._fold(found)
+        return torch.stack(values).sum()
+
+    def _part(
+        self, x: Tensor, cut: Cut, batch: Batch, loss: Loss, divisor: Tensor | float
+    ) -> tuple[Tensor, Statistics]:
+        """What a cut, with its normalised rows x, adds to the batch's loss, and what its norms found."""
+        out, entropy, found = self._decide(x, cut)
+        losses = loss.rows(out, batch.target[cut.start : cut.stop])
+        if batch.weight is not None:
+            losses = losses * batch.weight[cut.start : cut.stop]
+        penalty = self.config.lambda_sparse / (len(batch.target) * self.config.n_steps)
+        return losses.sum() / divisor - penalty * entropy, found
 
     def backward(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
-        """Slice by slice, forward and backward: exact, as virtual batches know nothing of each other."""
-        x = self._inputs(batch, generator)
-        total, grads = x.new_zeros(()), []
-        for value, part in self._losses(x.detach(), batch, loss, leaves=True):
-            value.backward()  # type: ignore[no-untyped-call]
-            total += value.detach()
-            grads.append(part.grad)
-        # The gradient as a factor: as an argument it makes torch import symbolic shapes, for seconds.
-        (x * torch.cat(grads)).sum().backward()  # type: ignore[no-untyped-call, arg-type]
-        return total
+        """Slice by slice, forward and backward: exact, as virtual batches know nothing of each other.
 
-    def _losses(
-        self, x: Tensor, batch: Batch, loss: Loss, leaves: bool = False
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """What each cut adds to the batch's loss, and its rows of x."""
-        divisor = loss.divisor(batch.target, batch.weight)
-        penalty = self.config.lambda_sparse / (len(x) * self.config.n_steps)
-        for cut in self.cuts(len(x)):
-            rows = slice(cut.start, cut.stop)
-            part = x[rows].requires_grad_() if leaves else x[rows]
-            out, entropy = self._decide(part, cut)
-            losses = loss.rows(out, batch.target[rows])
-            if batch.weight is not None:
-                losses = losses * batch.weight[rows]
-            yield losses.sum() / divisor - penalty * entropy, part
+        Each worker adds up what its slices give, and then the workers' sums are added, in order: the same
+        bits every time with the same number of workers.
+        """
+        x, divisor = self._inputs(batch, generator), loss.divisor(batch.target, batch.weight)
+        rows, parameters = x.detach(), [*self._weights(), self.head]
+
+        def work(some: Sequence[Cut]) -> _Done:
+            total, of_x, statistics = x.new_zeros(()), [], []
+            of_parameters: list[Tensor] = []
+            for cut in some:
+                part = rows[cut.start : cut.stop].requires_grad_()
+                value, found = self._part(part, cut, batch, loss, divisor)
+                grad, *grads = torch.autograd.grad(value, [part, *parameters])
+                total += value.detach()
+                of_x.append(grad)
+                of_parameters = _add(of_parameters, grads)
+                statistics.append(found)
+            return _Done(total, of_x, of_parameters, statistics)
+
+        done = side_by_side(work, self.cuts(len(x)), self._busy(len(x), self.workers))
+        grads: list[Tensor] = []
+        for share in done:
+            self._fold(share.found)
+            grads = _add(grads, share.parameters)
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = grad.contiguous() if parameter.grad is None else parameter.grad.add_(grad)
+        # The gradient as a factor: as an argument it makes torch import symbolic shapes, for seconds.
+        (x * torch.cat([grad for share in done for grad in share.x])).sum().backward()  # type: ignore[no-untyped-call]
+        return torch.stack([share.loss for share in done]).sum()
 
     def _folded(self) -> Folded:
         return fold_norms(self._weights(), self.mean, self.variance, self.attend_mean, self.attend_variance)
 
     @torch.no_grad()
-    def _evaluate(self, inputs: tuple[Tensor, ...]) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """For slices of rows in turn, the mask and the decision of every step."""
+    def _evaluate(self, inputs: tuple[Tensor, ...], finish: Callable[[_Steps], Tensor]) -> list[Tensor]:
+        """For slices of rows in turn, what `finish` makes of every step's masks and decisions."""
         numeric, codes = inputs
-        folded, rules = self._folded(), self._rules()
-        most = self._slice_rows(max(1, len(numeric)), _CELLS_AT_WORK)
-        for start in range(0, max(1, len(numeric)), most):
-            rows = slice(start, start + most)
-            yield list(steps(self._embed(numeric[rows], codes[rows], training=False), folded, rules))
+        folded, rules, rows = self._folded(), self._rules(), max(1, len(numeric))
+        workers = self._busy(rows, self.workers)
+        pieces = workers * math.ceil(rows / workers / self._slice_rows(rows, _CELLS_AT_WORK))
+        each = math.ceil(rows / pieces)
+
+        def work(starts: Sequence[int]) -> list[Tensor]:
+            parts = ((numeric[start : start + each], codes[start : start + each]) for start in starts)
+            return [finish(list(steps(self._embed(*part, training=False), folded, rules))) for part in parts]
+
+        return [part for done in side_by_side(work, range(0, rows, each), workers) for part in done]
 
     def outputs(self, *inputs: Tensor) -> Tensor:
         """Logits or standardised values."""
-        decisions = [torch.stack([d for _, d in part]).sum(0) for part in self._evaluate(inputs)]
-        return torch.cat(decisions) @ self.head.t()
+        return torch.cat(self._evaluate(inputs, _decided)) @ self.head.t()
 
     def explain(self, *inputs: Tensor) -> Tensor:
         """Masks summed over the steps, each weighted by what its decision adds: (rows, features), >= 0."""
-        return torch.cat([_explained(part) for part in self._evaluate(inputs)])
+        return torch.cat(self._evaluate(inputs, _explained))
 
     def masks(self, *inputs: Tensor) -> Tensor:
         """What each step looked at: (steps, rows, features); every row sums to 1."""
-        parts = [torch.stack([mask for mask, _ in part]) for part in self._evaluate(inputs)]
-        return torch.cat(parts, 1)
+        return torch.cat(self._evaluate(inputs, lambda part: torch.stack([mask for mask, _ in part])), 1)
 
     def outline(self) -> tuple[Layer, ...]:
         """Transformers and masks of every step."""
@@ -221,7 +283,15 @@ def _share(widths: tuple[int, ...]) -> Tensor | None:
     return share
 
 
-def _explained(part: list[tuple[Tensor, Tensor]]) -> Tensor:
+def _add(total: list[Tensor], more: list[Tensor]) -> list[Tensor]:
+    return [a.add_(b) for a, b in zip(total, more, strict=True)] if total else more
+
+
+def _decided(part: _Steps) -> Tensor:
+    return torch.stack([decision for _, decision in part]).sum(0)
+
+
+def _explained(part: _Steps) -> Tensor:
     total = torch.zeros_like(part[0][0])
     for mask, decision in part:
         total.addcmul_(mask, decision.sum(1, keepdim=True))
