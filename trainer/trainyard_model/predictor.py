@@ -5,6 +5,7 @@ float32 on the CPU unless told otherwise, so that what is reported is what is se
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,22 +24,29 @@ Floats = NDArray[np.float64]
 
 
 class Predictor:
-    """A loaded package."""
+    """A loaded package.
 
-    def __init__(self, package: Package, device: str = "cpu") -> None:
+    Args:
+        package: What was read.
+        device: Where the network works.
+        threads: Of a CPU, for large sets of rows; torch's own number where silent.
+    """
+
+    def __init__(self, package: Package, device: str = "cpu", threads: int | None = None) -> None:
         self.package = package
         self.schema = package.schema
         self.device = torch.device(device)
         self._network = build_network(package).to(self.device).eval()
+        self._workers = self._network.share_out(_BATCH, threads or torch.get_num_threads())
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "cpu") -> Predictor:
+    def load(cls, folder: str | Path, device: str = "cpu", threads: int | None = None) -> Predictor:
         """Read a package folder.
 
         Raises:
             PackageError: The folder holds no package that this version reads.
         """
-        return cls(read_package(Path(folder)), device)
+        return cls(read_package(Path(folder)), device, threads)
 
     def scores(self, columns: Columns) -> Floats:
         """Class probabilities (rows, classes), or predicted values (rows, targets), in float64."""
@@ -84,9 +92,10 @@ class Predictor:
 
     def _slices(self, columns: Columns, function: Callable[..., Tensor]) -> Iterator[Tensor]:
         inputs = self.package.preprocessor.encode(columns)
-        for start in range(0, len(inputs[0]), _BATCH):
-            rows = slice(start, start + _BATCH)
-            yield function(*(torch.from_numpy(part[rows]).to(self.device) for part in inputs)).detach()
+        with _one_thread_each(self._workers):
+            for start in range(0, len(inputs[0]), _BATCH):
+                rows = slice(start, start + _BATCH)
+                yield function(*(torch.from_numpy(part[rows]).to(self.device) for part in inputs)).detach()
 
     def _finish(self, out: Tensor) -> Tensor:
         out = out.double().cpu()
@@ -97,3 +106,17 @@ class Predictor:
             for values in (self.package.target_scales, self.package.target_means)
         )
         return out * scales + means
+
+
+@contextlib.contextmanager
+def _one_thread_each(workers: int) -> Iterator[None]:
+    """While a network does parts side by side, its operators have one thread each."""
+    threads = torch.get_num_threads()
+    if workers == 1 or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.unit.trainer.exact import Exact
+from tests.unit.trainer.test_package import ROWS, package
 from tests.unit.trainer.test_tabnet import CONFIG, make_batch
+from trainyard_model import Predictor
 from trainyard_model.families.base import Batch
 from trainyard_model.families.tabnet import TabNet, network
 from trainyard_model.families.tabnet.workers import side_by_side
@@ -127,3 +130,24 @@ def test_workers_are_for_batches_that_are_worth_them(monkeypatch: pytest.MonkeyP
     assert net.share_out(256, threads=2) == 2
     assert [cut.count for cut in net.cuts(256)] == [8, 8]
     assert [cut.count for cut in net.cuts(128)] == [8], "fewer rows than it was made for"
+
+
+def test_a_package_answers_many_rows_on_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(2)
+    runs: list[int] = []
+
+    def counted(work: Any, items: Sequence[Any], workers: int) -> Any:
+        runs.append(workers)
+        assert workers == 1 or torch.get_num_threads() == 1
+        return side_by_side(work, items, workers)
+
+    monkeypatch.setattr(network, "side_by_side", counted)
+    many = {name: values * 300 for name, values in ROWS.items()}
+    one = package("multiclass", "tabnet")
+    answers = [Predictor(one, threads=threads) for threads in (1, 2)]
+    serial, shared = (predictor.scores(many) for predictor in answers)
+    assert set(runs) == {1, 2}
+    assert torch.get_num_threads() == 2
+    assert shared == pytest.approx(serial, abs=1e-6)
+    assert answers[1].importance(many) == pytest.approx(answers[0].importance(many), abs=1e-6)
+    assert torch.get_num_threads() == 2

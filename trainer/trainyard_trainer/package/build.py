@@ -12,6 +12,7 @@ import numpy as np
 
 from trainyard_model import Network, Package, Predictor, package_digest, write_package
 from trainyard_trainer.data.prepare import Prepared
+from trainyard_trainer.threads import thread_count
 
 _EXAMPLE_ROWS = 5
 
@@ -41,12 +42,12 @@ def build_package(
     answer = Predictor.load(folder).predict(example)
     expected = {name: values.tolist() for name, values in answer.items()}
     write_package(dataclasses.replace(package, expected_output=expected), folder)
-    return Predictor.load(folder), package_digest(folder)
+    return Predictor.load(folder, threads=thread_count()), package_digest(folder)
 
 
 def in_memory(family: str, network: Network, data: Prepared, threshold: float | None = None) -> Predictor:
     """The predict path of a network that is not kept: a fold's, or a baseline."""
-    return Predictor(_bare(family, network, data, threshold))
+    return Predictor(_bare(family, network, data, threshold), threads=thread_count())
 
 
 def _bare(family: str, network: Network, data: Prepared, threshold: float | None) -> Package:
