@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hack import deploy
-from tests.support.cluster import Namespace, make_namespace
+from tests.support.cluster import Namespace, make_namespace, remove_leftovers
 
 
 @pytest.fixture(scope="session")
 def installed() -> None:
     """Bring up what is missing: level-triggered, so a cluster that is there is used as it is."""
     deploy.ready()
+    remove_leftovers()
 
 
 @pytest.fixture

@@ -80,9 +80,19 @@ def condition(state: Manifest, kind: str) -> Manifest:
     return next((c for c in state.get("conditions", []) if c["type"] == kind), {})
 
 
+_PREFIX = "it-"
+
+
+def remove_leftovers() -> None:
+    """Remove what a run that was killed left behind: its model servers would keep the node's CPUs."""
+    names = (cluster.ask("get", "namespaces", "-o", "name") or "").split()
+    if left := [name for name in names if name.startswith(f"namespace/{_PREFIX}")]:
+        subprocess.run(cluster.kubectl("delete", *left, "--timeout=180s"), capture_output=True, check=True)
+
+
 def make_namespace() -> Namespace:
     """Create a namespace with a name of its own."""
-    name = f"it-{secrets.token_hex(4)}"
+    name = f"{_PREFIX}{secrets.token_hex(4)}"
     deploy.ensure_namespace(name)
     return Namespace(name)
 
