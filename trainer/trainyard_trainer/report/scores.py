@@ -11,7 +11,7 @@ from trainyard_trainer.report import style, words
 from trainyard_trainer.report.chart import Chart, Listing, Section, Table
 from trainyard_trainer.report.findings import Findings
 
-_NAMES = {"baseline": "linear baseline", "linear": "linear baseline", "majority": "most frequent class"}
+_NAMES = {"baseline": "linear baseline", "majority": "most frequent class"}
 _UNIT = frozenset({*CLASSIFICATION, "r2"} - {"log_loss"})
 
 
@@ -38,13 +38,8 @@ def scores(f: Findings) -> list[Score]:
 
 def baselines(f: Findings) -> dict[str, dict[str, float]]:
     """Metrics of each simple model on the same rows, by what people call it."""
-    found: dict[str, dict[str, float]] = {}
-    for name, entry in f.evaluation.get("baseline", {}).items():
-        if isinstance(entry, Mapping):
-            found[_name(name, f)] = {key: _value(value) for key, value in entry.items()}
-        else:
-            found.setdefault(_NAMES["linear"], {})[name] = _value(entry)
-    return {name: values for name, values in found.items() if values}
+    told: Mapping[str, Mapping[str, float]] = f.evaluation.get("baseline", {})
+    return {_name(name, f): dict(values) for name, values in told.items() if values}
 
 
 def headline(f: Findings) -> Score | None:
