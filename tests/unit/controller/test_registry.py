@@ -184,7 +184,14 @@ def test_a_server_that_is_down_is_a_text() -> None:
 def test_a_server_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     client = RegistryClient("http://127.0.0.1:1")
-    monkeypatch.setattr(client, "read", lambda model: release.wait(10) and RegistryFacts(claim=""))
+    readers: set[int] = set()
+
+    def read(model: str) -> RegistryFacts:
+        readers.add(threading.get_ident())
+        assert release.wait(10)
+        return RegistryFacts(claim="")
+
+    monkeypatch.setattr(client, "read", read)
 
     async def test() -> None:
         queued: list[Key] = []
@@ -202,6 +209,8 @@ def test_a_server_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) ->
         release.set()
         await asyncio.wait_for(both.wait(), 10)
         assert set(queued) == {KEY, OTHER}
+        assert readers
+        assert threading.get_ident() not in readers, "the event loop itself would have hung"
         registry.stop()
 
     asyncio.run(test())
