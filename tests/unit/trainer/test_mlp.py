@@ -11,7 +11,7 @@ from tests.unit.trainer.test_families import batch, generator, gradients, loss_o
 from trainyard_model import Batch, Shape
 from trainyard_model.families.mlp import MLP, Linear
 from trainyard_model.families.mlp import network as code
-from trainyard_model.families.mlp.attribution import log_odds
+from trainyard_model.families.attribution import log_odds
 
 SHAPE = Shape(3, (6, 4), 2)
 HEADS = {"layers": 2, "width": 16, "heads": 4}

@@ -21,13 +21,13 @@ Function = Callable[[Tensor, Tensor], Tensor]
 
 
 def integrated_gradients(function: Function, x: Tensor, baseline: Tensor, points: int) -> Tensor:
-    """Attributions (rows, inputs) that add up to within 2 % (of 0.1 at least), or as near as 128 points come.
+    """Attributions (rows, ...) that add up to within 2 % (of 0.1 at least), or as near as 128 points come.
 
     Args:
-        function: Of (rows, inputs) and the positions (rows,) in x that these belong to; gives one number a
-            row, which depends on that row alone.
-        x: Where to explain.
-        baseline: Where the way begins, (1, inputs).
+        function: Of (rows, ...) and the positions (rows,) in x that these belong to; gives one number a row,
+            which depends on that row alone.
+        x: Where to explain, (rows, ...).
+        baseline: Where the way begins, (1, ...).
         points: On the way, at first.
     """
     left = torch.arange(len(x), device=x.device)
@@ -36,7 +36,7 @@ def integrated_gradients(function: Function, x: Tensor, baseline: Tensor, points
     found = torch.zeros_like(x)
     while len(left):
         found[left] = _integrate(function, x[left], baseline, left, points)
-        error = (found[left].sum(1) - change[left]).abs()
+        error = (found[left].flatten(1).sum(1) - change[left]).abs()
         points *= 2
         if points > _MOST:
             break
