@@ -9,9 +9,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from tests.unit.trainer.test_families import batch, generator, gradients, loss_of, network, train
 from trainyard_model import Batch, Shape
+from trainyard_model.families.attribution import log_odds
+from trainyard_model.families.dropout import drop
 from trainyard_model.families.mlp import MLP, Linear
 from trainyard_model.families.mlp import network as code
-from trainyard_model.families.attribution import log_odds
 
 SHAPE = Shape(3, (6, 4), 2)
 HEADS = {"layers": 2, "width": 16, "heads": 4}
@@ -116,10 +117,10 @@ def test_slices_of_a_batch_add_up(weighted: bool, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.999])
 def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
-    found = code.drop(torch.ones(1001, 999), probability, generator())
+    found = drop(torch.ones(1001, 999), probability, generator())
     assert float((found == 0).float().mean()) == pytest.approx(probability, abs=0.002)
     assert float(found.mean()) == pytest.approx(1.0, abs=0.05)
-    assert torch.equal(found, code.drop(torch.ones(1001, 999), probability, generator()))
+    assert torch.equal(found, drop(torch.ones(1001, 999), probability, generator()))
 
 
 def test_a_residual_layer_that_says_nothing_changes_nothing() -> None:
