@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from trainyard_trainer.assembly import assemble, fingerprint
+from trainyard_trainer.callbacks import Callbacks
 from trainyard_trainer.crossval import PREFIX, FoldResult, cross_validate
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.prepare import Prepared, folds, prepare
@@ -51,6 +52,7 @@ class Pipeline:
         self.job, self.workdir, self.observer, self.stop = job, workdir, observer, stop
         self.loaded = loaded
         self.outcome = Outcome()
+        self.callbacks = Callbacks()
         self.tracker: Tracker | None = None
         self.monitor: SystemMonitor | None = None
 
@@ -61,6 +63,7 @@ class Pipeline:
             JobError: It did not end well; `outcome` has what is known; then `settle` and `end`.
         """
         environment.configure()
+        self.callbacks = Callbacks(self.job.callbacks, self.job.name)
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
             table, notices = self.loaded or self._load()
@@ -75,7 +78,7 @@ class Pipeline:
             self.monitor = SystemMonitor(self.tracker.log_system, self.workdir)
             self.monitor.start()
         store = CheckpointStore(self.workdir / "checkpoint", fingerprint(self.job, prepared))
-        with self._session(store, self.tracker) as session:
+        with self._session(store, self.tracker) as session, self.callbacks.told_the_end(self.outcome):
             self._fetch(store, session)
             folds = self._cross_validate(table, notices, store, session)
             fitter = self._fit(prepared, store, session)
@@ -89,7 +92,7 @@ class Pipeline:
         endpoint, split = self.job.endpoint, self.job.data.split
         reporter = None if endpoint is None else ProgressReporter(endpoint, self.job.attempt)
         count = (split.folds or 0) * split.repeats
-        args = (tracker, reporter, self.observer, self.stop)
+        args = (tracker, reporter, self.observer, self.stop, self.callbacks)
         session = Session(self.job.fit.epochs, count, store, *args)
         if reporter is None:
             yield session

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,17 +15,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from trainyard.api.data import Preprocess
 from trainyard.api.families import Custom, Model
+from trainyard.api.training import Callback
 from trainyard.api.trainingjob import TrainingJobSpec
 from trainyard.api.wire import AttemptSpec
 from trainyard_model import FAMILIES
 from trainyard_model.families import GROUP
+from trainyard_trainer.callbacks import FIELD as CALLBACKS_FIELD
+from trainyard_trainer.callbacks import GROUP as CALLBACKS
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.errors import InvalidSpec, closest
 from trainyard_trainer.evaluate.settings import EvaluationSettings
+from trainyard_trainer.extensions import Extension, find
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve_data import data_settings, unsupported_data
-from trainyard_trainer.resolve_fit import evaluation_settings, fit_settings, unsupported_training
+from trainyard_trainer.resolve_fit import evaluation_settings, fit_settings
 from trainyard_trainer.tracking.mlflow_run import RunIdentity
 from trainyard_trainer.tracking.progress import Endpoint
 
@@ -53,6 +58,7 @@ class Job:
     data_digest: str | None = None
     report: bool = True
     system_metrics: bool = True
+    callbacks: tuple[Extension, ...] = ()
 
     @property
     def attempt(self) -> int:
@@ -113,12 +119,26 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
         else Endpoint(coordinator.url, Path(coordinator.token_file), Path(ca_file) if ca_file else None),
         report=spec.tracking.report,
         system_metrics=spec.tracking.system_metrics,
+        callbacks=extensions(spec.training.callbacks, CALLBACKS, CALLBACKS_FIELD),
+    )
+
+
+def extensions(wanted: Sequence[Callback | Preprocess], group: str, where: str) -> tuple[Extension, ...]:
+    """What other distributions are asked for.
+
+    Raises:
+        InvalidSpec: One is not installed here.
+    """
+    for one in wanted:
+        find(group, one.name, where)
+    return tuple(
+        Extension(one.name, {key: _value(text) for key, text in one.parameters.items()}) for one in wanted
     )
 
 
 def refuse_unsupported(spec: TrainingJobSpec) -> None:
     """Say what cannot be done before anything is done."""
-    wanted = [*unsupported_data(spec.data), *unsupported_training(spec.training)]
+    wanted = unsupported_data(spec.data)
     wanted += ["compute.nodes above 1"] if spec.compute.nodes > 1 else []
     wanted += ["compute.processesPerNode above 1"] if spec.compute.processes_per_node > 1 else []
     wanted += ["tracking.logData"] if spec.tracking.log_data else []

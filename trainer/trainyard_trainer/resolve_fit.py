@@ -9,11 +9,6 @@ from trainyard_trainer.evaluate.threshold import DEFAULT_METRIC, check_metric
 from trainyard_trainer.fit.settings import FitSettings, OptimizerSettings, ScheduleSettings
 
 
-def unsupported_training(training: Training) -> list[str]:
-    """Fields that ask for what this version does not do."""
-    return ["training.callbacks"] if training.callbacks else []
-
-
 def fit_settings(training: Training, data: Data, learning_rate: float) -> FitSettings:
     """Settings of the fit stage; `learning_rate` is the family's own."""
     optimizer, stopping, clipping = training.optimizer, training.early_stopping, training.gradient_clipping

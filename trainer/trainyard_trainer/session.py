@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from trainyard_trainer.callbacks import Callbacks
 from trainyard_trainer.errors import JobError, Stopped
 from trainyard_trainer.fit.checkpoint import CheckpointStore, State
 from trainyard_trainer.fit.loop import Epoch
@@ -30,8 +31,10 @@ class Session:
         reporter: ProgressReporter | None,
         observer: Observer,
         stop: StopRequest,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.epochs, self.folds, self.store, self.tracker = epochs, folds, store, tracker
+        self.callbacks = callbacks or Callbacks()
         self.reporter, self.observer, self.stop = reporter, observer, stop
         self.done = 0
         self.history: dict[int, Mapping[str, float]] = {}
@@ -50,6 +53,7 @@ class Session:
         """Training of the final model starts, after so many epochs of an earlier attempt."""
         self.done = done
         self.observer.begin(self.epochs, done)
+        self.callbacks.begin(self.epochs, done)
         self._start(self.folds * self.epochs + done)
 
     def stopping(self) -> bool:
@@ -77,8 +81,8 @@ class Session:
             return Stopped(f"{stopped.message}: {self.reporter.stop_reason}", stopped.remedy)
         return stopped
 
-    def epoch_done(self, epoch: Epoch) -> None:
-        """Log, report, show."""
+    def epoch_done(self, epoch: Epoch) -> bool:
+        """Log, report, show; whether a callback has had enough."""
         self.done = epoch.number
         self.history[epoch.number] = epoch.metrics
         done = self.folds * self.epochs + epoch.number
@@ -86,6 +90,7 @@ class Session:
         self.tracker.log(epoch.number, epoch.metrics)
         self._report(done, eta, epoch.metrics)
         self.observer.epoch(epoch, self.epochs, eta)
+        return self.callbacks.epoch(epoch.number, epoch.metrics)
 
     def save(self, state: State, epoch: int) -> None:
         """Save here, and have it copied to the run."""

@@ -46,8 +46,8 @@ class Hooks(Protocol):
         """Asked before every step; must be cheap."""
         ...
 
-    def epoch_done(self, epoch: Epoch) -> None:
-        """After every epoch."""
+    def epoch_done(self, epoch: Epoch) -> bool | None:
+        """After every epoch; True when it shall be the last."""
         ...
 
     def save(self, state: State, epoch: int) -> None:
@@ -116,7 +116,8 @@ class Fitter:
             metrics = {**self._metrics(), "learning_rate": rate}
             self._advance(metrics)
             best = self.selection.consider(self.at.epoch, metrics, self.network)
-            hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best))
+            if hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best)):
+                self.selection.finish()
             self._save_if_due(hooks)
         hooks.save(self.state(), self.at.epoch)
         self.selection.restore(self.network)

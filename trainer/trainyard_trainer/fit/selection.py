@@ -31,11 +31,16 @@ class Selection:
     weights: dict[str, Tensor] | None = None
     stop_best: float | None = None
     waited: int = 0
+    finished: bool = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether patience is over."""
-        return self.patience is not None and self.waited >= self.patience
+        """Whether patience is over, or somebody has had enough."""
+        return self.finished or (self.patience is not None and self.waited >= self.patience)
+
+    def finish(self) -> None:
+        """No epoch after this one."""
+        self.finished = True
 
     def consider(self, epoch: int, metrics: Mapping[str, float], network: nn.Module) -> bool:
         """Take an epoch into account; True when it is the best so far.
@@ -87,12 +92,14 @@ class Selection:
             "weights": self.weights,
             "stop_best": self.stop_best,
             "waited": self.waited,
+            "finished": self.finished,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """From a checkpoint."""
         self.best_epoch, self.best_metrics = state["best_epoch"], state["best_metrics"]
         self.weights, self.stop_best, self.waited = state["weights"], state["stop_best"], state["waited"]
+        self.finished = state["finished"]
 
 
 def _value(metric: str, field: str, metrics: Mapping[str, float]) -> float:
