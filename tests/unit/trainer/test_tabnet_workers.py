@@ -17,7 +17,7 @@ from tests.unit.trainer.test_tabnet import CONFIG, make_batch
 from trainyard_model import Predictor
 from trainyard_model.families.base import Batch
 from trainyard_model.families.tabnet import TabNet, network
-from trainyard_model.families.tabnet.workers import side_by_side
+from trainyard_model.families.workers import side_by_side
 
 SAME = {"rtol": 1e-6, "atol": 1e-12}
 

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ...embedding import PackedEmbedding, drop_categories
 from ..base import Batch, Layer, Loss, Network
+from ..workers import side_by_side
 from .config import TabNetConfig
 from .ghost_norm import Cut, cuts, fold, virtual_batches
 from .inference import Folded, fold_norms, steps
@@ -28,7 +29,6 @@ from .outline import outline
 from .sparsemax import MASKS
 from .steps import Rules, Statistics, Weights, decide
 from .upgrade import pack
-from .workers import side_by_side
 
 _MOMENTUM = 0.01  # of the norm before the first step, which is over whole batches
 _CELLS = 524_288  # of the widest tensor in a slice for training: below, calls cost more than cache misses

@@ -54,4 +54,4 @@ def side_by_side(work: Callable[[Sequence[Item]], Found], items: Sequence[Item],
 @lru_cache(maxsize=1)
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """By process, as a fork takes the pool along but not its threads."""
-    return ThreadPoolExecutor(threads, f"tabnet-{process}")
+    return ThreadPoolExecutor(threads, f"rows-{process}")
