@@ -1,8 +1,8 @@
 """Callbacks of a derived image: told when a training begins, after each epoch, and when all is over.
 
-An entry point of the group `trainyard.callbacks` is called with the specification's parameters by name. It gives
-an object with any of `train_begin(begun)`, `epoch_end(epoch, metrics)` and `train_end(ended)`, which are called
-from the training's thread, of many processes in the first, and not for folds.
+An entry point of the group `trainyard.callbacks` takes the specification's parameters by name. What it
+gives may have any of `train_begin(begun)`, `epoch_end(epoch, metrics)` and `train_end(ended)`: called from
+the training's thread, of many processes in the first, and not for folds.
 """
 
 from __future__ import annotations
