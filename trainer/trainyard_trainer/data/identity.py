@@ -12,10 +12,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_trainer.data.table import Table, Texts, Values
+from trainyard_trainer.data.table import Images, Table, Texts, Values
 
 Hashes = NDArray[np.uint64]
 _GAP = np.uint64(0x9E3779B97F4A7C15)
+_HASHED_AT_ONCE = 1 << 16  # words of 8 pixels: they and what is made of them stay in the cache
 _NUMBERS_BEGIN = (*"+-.iInN ", "\t", "\n")
 
 
@@ -69,10 +70,27 @@ def _bits(values: NDArray[np.float64]) -> Hashes:
 
 
 def _cells(column: Values) -> Hashes:
+    if isinstance(column, Images):
+        return _images(column.pixels)
     if not isinstance(column, Texts):
         return _bits(column.values)
     by_word = np.array([*(_text(word) for word in column.words), _GAP], dtype=np.uint64)
     return by_word[column.codes]
+
+
+def _images(pixels: NDArray[np.uint8]) -> Hashes:
+    """One hash an image: its pixels in words of 8, each mixed with its position, and the size."""
+    rows, size = len(pixels), int(np.prod(pixels.shape[1:]))
+    words = -(-size // 8)
+    positions = mix(np.arange(1, words + 1, dtype=np.uint64) * _GAP)
+    hashes = np.empty(rows, dtype=np.uint64)
+    step = max(1, _HASHED_AT_ONCE // words)
+    for start in range(0, rows, step):
+        block = pixels[start : start + step].reshape(-1, size)
+        if size % 8:
+            block = np.pad(block, ((0, 0), (0, -size % 8)))
+        hashes[start : start + step] = mix(block.view("<u8") ^ positions).sum(1)
+    return mix(hashes ^ _word("x".join(map(str, pixels.shape[1:]))))
 
 
 def _text(word: str) -> np.uint64:
@@ -84,7 +102,11 @@ def _text(word: str) -> np.uint64:
         return _word(word)
 
 
-def _canonical(column: Values) -> Iterable[bytes]:
+def _canonical(column: Values) -> Iterable[bytes | memoryview]:
+    if isinstance(column, Images):
+        yield "x".join(map(str, column.pixels.shape[1:])).encode()
+        yield np.ascontiguousarray(column.pixels).data
+        return
     if not isinstance(column, Texts):
         values = np.where(np.isnan(column.values), np.nan, column.values + 0.0)
         yield values.astype("<f8").tobytes()

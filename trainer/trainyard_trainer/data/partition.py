@@ -118,8 +118,9 @@ def _moments(table: Table, name: str) -> NDArray[np.float64]:
         )
     if isinstance(column, Numbers | Times):
         return column.values
+    texts = column.as_texts()
     raise DataError(
-        f"data.split.column '{name}' holds text such as '{column.words[column.codes[0]]:.40}', "
+        f"data.split.column '{name}' holds text such as '{texts.words[texts.codes[0]]:.40}', "
         "which has no order",
         "use numbers or dates like 2024-05-31, or sort the file and leave out data.split.column",
     )

@@ -1,4 +1,5 @@
-"""The table in memory: numbers as float64 with NaN for gaps, texts as codes into their distinct words.
+"""The table in memory: numbers as float64 with NaN for gaps, texts as codes into their distinct words, images
+as one array of pixels.
 
 Columns of every kind hash, digest, encode and split without a Python loop over rows, and a table of the same
 content is the same whatever file it came from.
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard_model.values import number_text
+from trainyard_trainer.errors import DataError
 
 Rows = NDArray[np.int64]
 EXACT = 2.0**53
@@ -115,7 +117,46 @@ class Texts:
         return self
 
 
-Values = Numbers | Times | Texts
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A column of images of one size. There are no gaps.
+
+    Attributes:
+        pixels: uint8 (rows, channels, height, width), the layout that networks take.
+        files: The name of each image's file; None where they come as one array.
+    """
+
+    pixels: NDArray[np.uint8]
+    files: NDArray[np.str_] | None = None
+
+    def take(self, rows: Rows) -> Images:
+        """Some rows, in the order given."""
+        return Images(self.pixels[rows], None if self.files is None else self.files[rows])
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Nowhere."""
+        return np.zeros(len(self.pixels), dtype=np.bool_)
+
+    @property
+    def size(self) -> str:
+        """Height and width in words."""
+        return f"{self.pixels.shape[2]} x {self.pixels.shape[3]}"
+
+    def cells(self) -> NDArray[Any]:
+        """The images as a user would pass them: (rows, height, width), or (rows, height, width, channels)."""
+        return self.pixels[:, 0] if self.pixels.shape[1] == 1 else self.pixels.transpose(0, 2, 3, 1)
+
+    def as_texts(self) -> Texts:
+        """Images stand for no words.
+
+        Raises:
+            DataError: Always.
+        """
+        raise DataError("a column of images cannot be read as words", "name another column")
+
+
+Values = Numbers | Times | Texts | Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +196,10 @@ class Table:
         return {name: self.columns[name].cells() for name in names}
 
     def place(self, row: int) -> str:
-        """Where a row is found in its file, in words; the first row after the header is row 1."""
+        """Where a row is found, in words: its file, or its number there; the first after the header is row 1."""
+        for column in self.columns.values():
+            if isinstance(column, Images) and column.files is not None:
+                return str(column.files[row])
         number = row if self.numbers is None else int(self.numbers[row])
         if self.origin is None:
             return f"row {number + 1}"
@@ -166,8 +210,13 @@ def joined(tables: Sequence[Table], files: Sequence[str]) -> Table:
     """The rows of several files in one table; all of them have the columns of the first.
 
     A column that is of different kinds in different files is one of words.
+
+    Raises:
+        DataError: Images of different sizes.
     """
-    columns = {name: _joined_column([table.columns[name] for table in tables]) for name in tables[0].columns}
+    columns = {
+        name: _joined_column([table.columns[name] for table in tables], files) for name in tables[0].columns
+    }
     counts = [table.rows for table in tables]
     origin = np.repeat(np.arange(len(tables), dtype=np.int8), counts)
     numbers = np.concatenate([np.arange(count, dtype=np.int64) for count in counts])
@@ -184,13 +233,29 @@ def unified(words: Iterable[Sequence[str]], codes: Iterable[NDArray[np.int32]]) 
     return Texts(tuple(number), np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32))
 
 
-def _joined_column(pieces: Sequence[Values]) -> Values:
+def _joined_column(pieces: Sequence[Values], files: Sequence[str]) -> Values:
+    if images := [piece for piece in pieces if isinstance(piece, Images)]:
+        return _joined_images(images, files)
     if all(isinstance(piece, Numbers) for piece in pieces):
         return Numbers(np.concatenate([piece.values for piece in pieces if isinstance(piece, Numbers)]))
     if all(isinstance(piece, Times) for piece in pieces):
         return Times(np.concatenate([piece.values for piece in pieces if isinstance(piece, Times)]))
     texts = [piece.as_texts() for piece in pieces]
     return unified([piece.words for piece in texts], [piece.codes for piece in texts])
+
+
+def _joined_images(pieces: Sequence[Images], files: Sequence[str]) -> Images:
+    first = pieces[0]
+    for piece, file in zip(pieces, files, strict=True):
+        if piece.pixels.shape[1:] != first.pixels.shape[1:]:
+            raise DataError(
+                f"{file} holds images of {piece.size} pixels in {piece.pixels.shape[1]} channels, "
+                f"{files[0]} of {first.size} in {first.pixels.shape[1]}",
+                "set data.image.resize: {height: ..., width: ...} and data.image.channels",
+            )
+    names = [piece.files for piece in pieces if piece.files is not None]
+    same = len(names) == len(pieces)
+    return Images(np.concatenate([piece.pixels for piece in pieces]), np.concatenate(names) if same else None)
 
 
 def _words_of(values: NDArray[np.float64], write: Callable[[NDArray[np.float64]], list[str]]) -> Texts:
