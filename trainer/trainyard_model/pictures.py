@@ -26,12 +26,13 @@ class PictureError(ValueError):
     """What is given is no picture that can be used; the message says why, without saying where it was."""
 
 
-def decode(content: bytes, channels: int | None = None) -> Picture:
+def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...] | None = None) -> Picture:
     """A file's picture, turned as its EXIF data say; of an animation the first frame.
 
     Args:
         content: PNG, JPEG or anything else that Pillow reads.
         channels: Convert to so many; as stored where None (a palette is colour).
+        formats: The only ones to accept, by Pillow's names; a server's decoders are open to strangers.
 
     Raises:
         PictureError: It cannot be read, has more than 8 bits a channel, or claims a monstrous size.
@@ -39,7 +40,7 @@ def decode(content: bytes, channels: int | None = None) -> Picture:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             _check(image)
             stored = _channels(image)
             ImageOps.exif_transpose(image, in_place=True)
