@@ -13,6 +13,7 @@ from trainyard_model.preprocess import Preprocessor
 from trainyard_model.schema import Schema
 from trainyard_trainer.data.encode import Part, fit_encoder
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
+from trainyard_trainer.data.inputs import settled
 from trainyard_trainer.data.leakage import leaks
 from trainyard_trainer.data.partition import Marks, deal_folds, divide, group_hashes, partition
 from trainyard_trainer.data.roles import Roles, check_names, default_target, infer, weights
@@ -94,6 +95,7 @@ class Understood:
         weights: Weight of each row, or None.
         digest: Identity of the data.
         notices: What was inferred or left out.
+        settings: With what the data themselves decide.
     """
 
     raw: Table
@@ -104,6 +106,7 @@ class Understood:
     weights: NDArray[np.float64] | None
     digest: str
     notices: tuple[str, ...]
+    settings: DataSettings
 
 
 def understand(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Understood:
@@ -112,6 +115,7 @@ def understand(table: Table, settings: DataSettings, notices: Sequence[str] = ()
     Raises:
         DataError: The data cannot be trained on; the message names column or row.
     """
+    settings, decided = settled(table, settings)
     check_names(table, settings)
     names, inferred = settings.targets or ((settings.target,) if settings.target else ()), []
     if not names:
@@ -134,7 +138,8 @@ def understand(table: Table, settings: DataSettings, notices: Sequence[str] = ()
         Marks(hashes, target.labels, groups),
         weight.values if isinstance(weight, Numbers) else None,
         digest,
-        (*notices, *inferred, *said, *roles.notices, *grouped),
+        (*notices, *decided, *inferred, *said, *roles.notices, *grouped),
+        settings,
     )
 
 
@@ -144,15 +149,16 @@ def prepare(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -
     Raises:
         DataError: The data cannot be trained on; the message names column or row.
     """
-    return divided(understand(table, settings, notices), settings)
+    return divided(understand(table, settings, notices))
 
 
-def divided(data: Understood, settings: DataSettings) -> Prepared:
+def divided(data: Understood) -> Prepared:
     """Split and encoding.
 
     Raises:
         DataError: A part or a class would be empty.
     """
+    settings = data.settings
     parts, said = partition(data.raw, data.marks, settings.split)
     parts = _fraction(data, parts, settings)
     _check_parts(data, parts, settings)
@@ -170,7 +176,8 @@ def folds(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> 
     Raises:
         DataError: As `prepare`; or there are fewer rows or groups than folds.
     """
-    data, split = understand(table, settings, notices), settings.split
+    data = understand(table, settings, notices)
+    settings, split = data.settings, data.settings.split
     count = split.folds or 0
     parts, _ = partition(data.raw, data.marks, split)
     pool = np.sort(np.concatenate([parts.train, parts.validation]))

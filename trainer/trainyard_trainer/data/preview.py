@@ -92,7 +92,7 @@ def _look(settings: DataSettings, folder: Path, found: Preview) -> None:
     found.columns = [_column(name, column, table) for name, column in table.columns.items()]
     known = understand(table, settings, notices)
     _explain(known, found)
-    prepared = divided(known, settings)
+    prepared = divided(known)
     _divide(prepared, found)
     if found.folds and table.rows <= _LOOKED_AT:
         for _ in folds(table, settings):

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from trainyard_model.schema import CATEGORICAL, NUMERIC, Column
+from trainyard_model.schema import CATEGORICAL, IMAGE, NUMERIC, Column, Role
 from trainyard_trainer.data.settings import DataSettings
-from trainyard_trainer.data.table import Numbers, Table, Texts, Times, Values
+from trainyard_trainer.data.table import Images, Numbers, Table, Texts, Times, Values
 from trainyard_trainer.errors import DataError, closest
 
 _MOSTLY = 0.9
 _FEW = 20
-ColumnRole = Literal["numeric", "categorical", "target", "key", "weight", "split", "dropped", "left out"]
+ColumnRole = Role | Literal["target", "key", "weight", "split", "dropped", "left out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ def check_names(table: Table, settings: DataSettings) -> None:
             other = purpose.setdefault(name, field)
             if other != field and not _together(other, field):
                 raise DataError(f"column '{name}' is named in both {other} and {field}", "name it in one")
+            if isinstance(table.columns[name], Images):
+                raise DataError(f"{field}: column '{name}' holds the images", "name another column")
 
 
 def _together(first: str, second: str) -> bool:
@@ -81,7 +83,9 @@ def default_target(table: Table, settings: DataSettings) -> str:
     """
     columns = settings.columns
     taken = {*columns.drop, *columns.key, columns.weight, settings.split.column}
-    free = [name for name in table.columns if name not in taken]
+    free = [
+        name for name, column in table.columns.items() if name not in taken and not isinstance(column, Images)
+    ]
     if not free:
         raise DataError("no column is left to predict", "set data.target")
     return free[-1]
@@ -99,8 +103,8 @@ def infer(table: Table, targets: Iterable[str], settings: DataSettings) -> tuple
         uses[name] = use = _use(name, table, settings)
         if use.role == "left out":
             notices.append(f"column '{name}' is left out: {use.why}")
-        elif use.role == NUMERIC:
-            features.append(Column(name, NUMERIC))
+        elif use.role in (NUMERIC, IMAGE):
+            features.append(Column(name, use.role))
         else:
             features.append(Column(name, CATEGORICAL, isinstance(columns[name], Numbers)))
             columns[name] = columns[name].as_texts()
@@ -127,6 +131,10 @@ def _fixed(targets: Iterable[str], settings: DataSettings) -> dict[str, Use]:
 
 def _use(name: str, table: Table, settings: DataSettings) -> Use:
     column = table.columns[name]
+    if isinstance(column, Images):
+        return Use(IMAGE, f"images of {column.size} pixels")
+    if settings.inputs == "image":
+        return Use("left out", "the model reads the images alone")
     if column.missing.all():
         return Use("left out", "it has no value in any row")
     if name in settings.columns.categorical:

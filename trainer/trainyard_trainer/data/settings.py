@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 SplitBy = Literal["Hash", "Order", "Group", "Column", "Files"]
+Format = Literal["CSV", "Parquet", "IDX", "NPZ", "ImageFolder"]
+
+Inputs = Literal["table", "text", "image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +24,13 @@ class CSVSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """Where the rows are."""
+    """Where the rows are; `labels` of images in a file of their own (IDX)."""
 
     uri: str
     sha256: str | None = None
-    format: Literal["CSV", "Parquet"] | None = None
+    format: Format | None = None
     csv: CSVSettings = field(default_factory=CSVSettings)
+    labels: SourceSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,16 @@ class SplitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """How images are read: brought to a size (height, width), and to so many channels; else as stored."""
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DataSettings:
-    """All of the data stage."""
+    """All of the data stage. `inputs` is what the model reads; None: what the data hold."""
 
     source: SourceSettings
     task: Literal["Classification", "Regression"] | None = None
@@ -79,3 +91,5 @@ class DataSettings:
     columns: ColumnSettings = field(default_factory=ColumnSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     train_fraction: float = 1.0
+    inputs: Inputs | None = "table"
+    image: ImageSettings = field(default_factory=ImageSettings)

@@ -1,5 +1,4 @@
-"""The table in memory: numbers as float64 with NaN for gaps, texts as codes into their distinct words, images
-as one array of pixels.
+"""The table in memory: numbers as float64 with NaN for gaps, words as codes, images as an array of pixels.
 
 Columns of every kind hash, digest, encode and split without a Python loop over rows, and a table of the same
 content is the same whatever file it came from.
@@ -196,7 +195,7 @@ class Table:
         return {name: self.columns[name].cells() for name in names}
 
     def place(self, row: int) -> str:
-        """Where a row is found, in words: its file, or its number there; the first after the header is row 1."""
+        """Where a row is found, in words: its file, or its number there, from 1 after the header."""
         for column in self.columns.values():
             if isinstance(column, Images) and column.files is not None:
                 return str(column.files[row])

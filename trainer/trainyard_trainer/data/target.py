@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainyard_model.schema import Label, Task
 from trainyard_trainer.data.settings import DataSettings
-from trainyard_trainer.data.table import Numbers, Table, Texts, Times, Values
+from trainyard_trainer.data.table import Numbers, Table, Times, Values
 from trainyard_trainer.errors import DataError, closest
 
 _CLASSES_AT_MOST = 20
@@ -93,9 +93,10 @@ def _infer(column: Values) -> tuple[Task, str]:
 
 def _values(name: str, table: Table) -> NDArray[np.float64]:
     column = table.columns[name]
-    if isinstance(column, Texts):
+    if not isinstance(column, Numbers):
+        word = column.as_texts().words[0]
         raise DataError(
-            f"target '{name}' holds text such as '{column.words[0]:.60}', but data.task is Regression",
+            f"target '{name}' holds text such as '{word:.60}', but data.task is Regression",
             "name a numeric target, or set data.task: Classification",
         )
     values = column.values
