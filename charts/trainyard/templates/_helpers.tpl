@@ -154,20 +154,16 @@ subjects: {{- toYaml $subjects | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Rights on the one ConfigMap with the CA, in the release's namespace. */}}
-{{- define "trainyard.caRole" -}}
-{{- $name := printf "%s-%s-ca" (include "trainyard.fullname" .root) .component -}}
+{{/* Rights of a component in the release's namespace: `rules` under the name `purpose`. */}}
+{{- define "trainyard.ownRole" -}}
+{{- $name := printf "%s-%s-%s" (include "trainyard.fullname" .root) .component .purpose -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
   name: {{ $name }}
   namespace: {{ .root.Release.Namespace }}
   labels: {{- include "trainyard.labels" . | nindent 4 }}
-rules:
-  - apiGroups: [""]
-    resources: [configmaps]
-    resourceNames: [{{ include "trainyard.caConfigMap" .root }}]
-    verbs: [{{ .verbs }}]
+rules: {{- .rules | nindent 2 }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -180,6 +176,14 @@ subjects:
   - kind: ServiceAccount
     name: {{ include "trainyard.fullname" .root }}-{{ .component }}
     namespace: {{ .root.Release.Namespace }}
+{{- end -}}
+
+{{/* Rights on the one ConfigMap with the CA. */}}
+{{- define "trainyard.caRules" -}}
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ include "trainyard.caConfigMap" .root }}]
+  verbs: [{{ .verbs }}]
 {{- end -}}
 
 {{/* What contradicts itself ends here, before anything is installed. */}}

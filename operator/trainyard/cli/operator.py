@@ -19,6 +19,11 @@ def operator() -> int:
         return 64
     configure(settings.log_level)
     from trainyard.controller.app import run
+    from trainyard.controller.election import LeaseLost
 
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except LeaseLost as lost:
+        logging.getLogger(__name__).error("ended, to start anew without old knowledge: %s", lost)
+        return 75
     return 0

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import signal
 from contextlib import suppress
+from typing import Any
 
 from trainyard.api.names import MODELSERVER
+from trainyard.controller.election import Election, LeaseLost
 from trainyard.controller.http import HealthServer
 from trainyard.controller.installation import Installations
 from trainyard.controller.intake import Intake
@@ -35,9 +37,12 @@ START_RETRY = 2.0
 class Operator:
     """The running operator; its parts know each other only through what they are given here."""
 
-    def __init__(self, settings: Settings, kube: Kube, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, kube: Kube, metrics: Metrics, election: Election) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
+        self._election = election
+        self._leads = asyncio.Event()
+        self._lost: asyncio.Future[None] = loop.create_future()
         self._settings = settings
         self._metrics = metrics
         self._first_seen: dict[Key, float] = {}
@@ -45,7 +50,8 @@ class Operator:
         pods, promotions = Pods(), Promotions()
         self._installations = Installations(settings, kube)
         self._recorder = Recorder(kube, metrics, settings.pod_name)
-        self._registry = Registry(RegistryClient(settings.tracking_uri), metrics, self._enqueue)
+        client = RegistryClient(settings.tracking_uri, may_write=lambda: election.write_seconds() > 0.0)
+        self._registry = Registry(client, metrics, self._enqueue)
         shared = (self._installations, self._registry, self._recorder)
         self._jobs = TrainingJobReconciler(
             kube, pods, *shared, metrics, forget=self._forget, created=self._job_created
@@ -58,20 +64,35 @@ class Operator:
         self._resync = Resync(kube, settings.namespaces, pods, promotions, metrics, self._enqueue)
         self._streams = Streams(settings, self._intake, metrics)
         self._http = HealthServer(
-            settings.http_port, metrics, alive=lambda: self._alive, unready=lambda: self._streams.trouble
+            settings.http_port, metrics, alive=lambda: self._alive, unready=lambda: self._unready
         )
 
     @property
     def _alive(self) -> bool:
         return not self._started or self._streams.alive
 
+    @property
+    def _unready(self) -> str:
+        """Who waits for the lease is as ready as it can be: an update must not wait for it."""
+        return self._streams.trouble if self._leads.is_set() else ""
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set."""
+        """Run until `stop` is set.
+
+        Raises:
+            LeaseLost: Another operator may write now; this process must end.
+        """
         await self._http.start()
-        tasks = [asyncio.create_task(self._main()), asyncio.create_task(stop.wait())]
+        call = self._loop.call_soon_threadsafe
+        self._election.start(
+            won=lambda: call(self._leads.set), lost=lambda why: call(self._lost.set_exception, LeaseLost(why))
+        )
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._main()), self._lost]
+        tasks = [*ends, asyncio.ensure_future(stop.wait())]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+        await asyncio.to_thread(self._election.stop)
         if self._started:
             await asyncio.to_thread(self._streams.stop, STOP_KOPF)
         self._registry.stop()
@@ -81,6 +102,7 @@ class Operator:
             task.result()
 
     async def _main(self) -> None:
+        await self._leads.wait()
         await self._first_look()
         self._streams.start()
         self._started = True
@@ -133,15 +155,20 @@ class Operator:
 
 
 async def run(settings: Settings) -> None:
-    """Connect, run until SIGTERM or SIGINT, and leave nothing open."""
+    """Connect, run until SIGTERM or SIGINT, and leave nothing open.
+
+    Raises:
+        LeaseLost: Another operator may write now.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
-    kube = await Kube.connect(metrics)
+    election = Election(settings.pod_namespace, settings.lease, settings.pod_name, metrics)
+    kube = await Kube.connect(metrics, election.write_seconds)
     try:
-        await Operator(settings, kube, metrics).run(stop)
+        await Operator(settings, kube, metrics, election).run(stop)
     finally:
         with suppress(Exception):
             await kube.close()

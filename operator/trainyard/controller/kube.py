@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from kubernetes.aio import client, config
 
 from trainyard.api.names import GROUP, MANAGER_OPERATOR, MODELSERVER, TRAININGJOB, VERSION
 from trainyard.controller.metrics import Metrics
+from trainyard.core.lease import LEASE_SECONDS, WRITE_SECONDS
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 PAGE = 500
@@ -46,12 +48,14 @@ TRAINING_JOBS = Resource(GROUP, VERSION, TRAININGJOB.plural)
 MODEL_SERVERS = Resource(GROUP, VERSION, MODELSERVER.plural)
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
 SERVICES = Resource("", "v1", "services")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 JOBS = Resource("batch", "v1", "jobs")
 PODS = Resource("", "v1", "pods")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 EVENTS = Resource("", "v1", "events")
 NAMESPACES = Resource("", "v1", "namespaces")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
 
 
 class KubeError(Exception):
@@ -87,6 +91,10 @@ class Unavailable(KubeError):  # noqa: N818
     """Overload, outage or a lost answer: what was asked may or may not have been done."""
 
 
+class NotLeading(Unavailable):
+    """Another operator may be writing now, so nothing was sent."""
+
+
 _BY_CODE: dict[int, type[KubeError]] = {
     401: Unavailable,
     403: Forbidden,
@@ -99,15 +107,24 @@ _BY_CODE: dict[int, type[KubeError]] = {
 
 
 class Kube:
-    """A client of one API server."""
+    """A client of one API server.
 
-    def __init__(self, api: client.ApiClient, metrics: Metrics) -> None:
+    Args:
+        api: Logged in.
+        metrics: Told of every request.
+        write_seconds: For how long a write may still be begun, asked before each one.
+    """
+
+    def __init__(
+        self, api: client.ApiClient, metrics: Metrics, write_seconds: Callable[[], float] = lambda: math.inf
+    ) -> None:
         self._api = api
         self._metrics = metrics
+        self._write_seconds = write_seconds
         self._closed_until = 0.0
 
     @classmethod
-    async def connect(cls, metrics: Metrics) -> Kube:
+    async def connect(cls, metrics: Metrics, write_seconds: Callable[[], float] = lambda: math.inf) -> Kube:
         """Log in: KUBECONFIG when it is set, else the pod's ServiceAccount, else the user's kubeconfig."""
         settings = client.Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
@@ -116,7 +133,7 @@ class Kube:
             await config.load_kube_config(client_configuration=settings)
         # Looking for proxies and netrc files costs two thread hops a request; proxy-url still counts.
         settings.client_session_kwargs = {"trust_env": False}
-        return cls(client.ApiClient(settings), metrics)
+        return cls(client.ApiClient(settings), metrics, write_seconds)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -163,6 +180,11 @@ class Kube:
         query = {"fieldManager": manager, "force": "true" if uid else "false"}
         return await self._call("apply", "PATCH", resource, path, query, {**body, "metadata": meta}, APPLY)
 
+    async def replace(self, resource: Resource, body: Body) -> Body:
+        """Write a whole object; its resourceVersion is the precondition."""
+        path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
+        return await self._call("update", "PUT", resource, path, body=body)
+
     async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
         """Merge-patch an object; `metadata.uid` in the body is the precondition."""
         path, query = resource.path(namespace, name), {"fieldManager": MANAGER_OPERATOR}
@@ -187,6 +209,7 @@ class Kube:
         content_type: str = "application/json",
     ) -> Body:
         await self._wait_for_door()
+        timeout = TIMEOUT if method == "GET" else self._write_timeout(f"{verb} {path}")
         headers = {"Accept": "application/json", "Content-Type": content_type}
         try:
             method, url, headers, _, _ = await self._api.param_serialize(
@@ -194,7 +217,7 @@ class Kube:
             )
             if query:
                 url = f"{url}?{urlencode(query)}"
-            answer = await self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT)
+            answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout)
             data = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._metrics.requests.labels(verb, resource.plural, "none").inc()
@@ -204,6 +227,19 @@ class Kube:
             raise self._error(f"{verb} {path}", answer.status, data, answer.headers)
         found: Body = json.loads(data) if data else {}
         return found
+
+    def _write_timeout(self, what: str) -> aiohttp.ClientTimeout:
+        """A write must be over, or given up, before another operator can have taken the lease.
+
+        Raises:
+            NotLeading: It may not even begin.
+        """
+        left = self._write_seconds()
+        if left <= 0.0:
+            raise NotLeading(f"{what}: not sent, because this operator does not hold the lease any more")
+        if math.isinf(left):
+            return TIMEOUT
+        return aiohttp.ClientTimeout(total=left + LEASE_SECONDS - WRITE_SECONDS, sock_connect=5)
 
     async def _wait_for_door(self) -> None:
         left = self._closed_until - asyncio.get_running_loop().time()

@@ -63,6 +63,9 @@ class Metrics:
             ["call", "outcome"],
             registry=self.registry,
         )
+        self.leader = Gauge(
+            "trainyard_leader", "Whether this operator holds the lease and writes.", registry=self.registry
+        )
         self.jobs = JobStates()
         self.registry.register(self.jobs)
         ProcessCollector(registry=self.registry)

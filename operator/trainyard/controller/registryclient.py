@@ -7,7 +7,7 @@ does not pay for it. Every change looks for its own result first, so that a repe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from trainyard.core.plan import Register
@@ -29,10 +29,11 @@ class Refused(Exception):  # noqa: N818 - reads as what happened
 
 
 class RegistryClient:
-    """The registry of one MLflow server; for one thread."""
+    """The registry of one MLflow server; for one thread. `may_write` is asked before each change."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, may_write: Callable[[], bool] = lambda: True) -> None:
         self._uri = uri
+        self._may_write = may_write
         self._client: Any = None
 
     def read(self, model: str) -> RegistryFacts:
@@ -49,13 +50,16 @@ class RegistryClient:
         """Make the version of a TrainingJob, and the model before the first one.
 
         Raises:
-            Refused: when the model is somebody else's, or the trainer's package is not where it should be.
+            Refused: when the model is somebody else's, the trainer's package is not where it should be, or
+                another operator leads.
         """
+        self._check_lead()
         self._claim(action)
         if any(dict(v.tags).get(TAG_UID) == action.uid for v in self._versions(action.model)):
             return
         logged = self._logged_model(action.source)
         location = str(logged.artifact_location).rstrip("/")
+        self._check_lead()
         tags = {**action.tags, TAG_UID: action.uid, TAG_ARTIFACT_URI: f"{location}/{PACKAGE}"}
         self._connected().create_model_version(
             action.model,
@@ -67,7 +71,12 @@ class RegistryClient:
         )
 
     def move_alias(self, action: MoveAlias) -> None:
-        """Let `champion` name a version."""
+        """Let `champion` name a version.
+
+        Raises:
+            Refused: Another operator leads.
+        """
+        self._check_lead()
         self._connected().set_registered_model_alias(action.model, CHAMPION, str(action.version))
 
     def explain(self, error: Exception) -> str:
@@ -80,6 +89,10 @@ class RegistryClient:
         if code in ("", "INTERNAL_ERROR"):
             return f"MLflow at {self._uri} does not answer; it is asked again. It failed with: {text}"
         return f"MLflow at {self._uri} refuses: {text}"
+
+    def _check_lead(self) -> None:
+        if not self._may_write():
+            raise Refused("nothing was changed, because this operator does not hold the lease any more")
 
     def _connected(self) -> Any:
         if self._client is None:

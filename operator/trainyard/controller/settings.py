@@ -25,6 +25,9 @@ class Settings:
     """Namespace and name of the ConfigMap that holds the coordinator's CA."""
     pod_namespace: str = "default"
     pod_name: str = "operator"
+    """Different for each process that may run at the same time: it holds the lease under this name."""
+    lease: str = ""
+    """Name of the Lease in pod_namespace whose holder writes; empty where there is only one operator."""
     http_port: int = 8080
     log_level: str = "INFO"
     resync_seconds: float = 300.0
@@ -48,7 +51,8 @@ class Settings:
             coordinator_url=env.get("TRAINYARD_COORDINATOR_URL", ""),
             coordinator_ca=_reference(env.get("TRAINYARD_COORDINATOR_CA", "")),
             pod_namespace=env.get("TRAINYARD_POD_NAMESPACE") or "default",
-            pod_name=env.get("HOSTNAME") or "operator",
+            pod_name=env.get("TRAINYARD_POD_NAME") or f"{env.get('HOSTNAME') or 'operator'}-{os.getpid()}",
+            lease=env.get("TRAINYARD_LEASE", ""),
             http_port=int(_number(env, "TRAINYARD_HTTP_PORT", 8080)),
             log_level=(env.get("TRAINYARD_LOG_LEVEL") or "INFO").upper(),
             resync_seconds=_number(env, "TRAINYARD_RESYNC_SECONDS", 300),

@@ -176,7 +176,21 @@ def test_everything_namespaced_says_where(rendered: list[Object]) -> None:
 def test_one_writer_each(rendered: list[Object]) -> None:
     for name, deployment in of(rendered, "Deployment").items():
         assert deployment["spec"]["replicas"] == 1, name
-        assert deployment["spec"]["strategy"] == {"type": "Recreate"}, name
+        if name != "trainyard-operator":
+            assert deployment["spec"]["strategy"] == {"type": "Recreate"}, name
+
+
+def test_operators_share_a_lease_that_only_they_may_hold(helm: str) -> None:
+    objects = template(helm, "operator.replicas=2")
+    operator = of(objects, "Deployment")["trainyard-operator"]["spec"]
+    assert operator["replicas"] == 2
+    assert operator["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    lease = environment(objects, "trainyard-operator")["TRAINYARD_LEASE"]
+    rules = of(objects, "Role")["trainyard-operator-lease"]["rules"]
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in rules] == [
+        (["create"], None),
+        (["get", "update"], [lease]),
+    ]
 
 
 def test_a_namespaced_install_has_no_cluster_wide_right(helm: str) -> None:
