@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,16 +34,20 @@ class Normalise:
         contractions: don't becomes do not; 's is "is" only after words like it and that.
         strip_apostrophes: Remove an apostrophe and what follows: Blair's becomes Blair.
         drop_unknown_symbols: Leave out symbols that the vocabulary does not have; else each is unknown.
+        stop_words: Words to leave out in whatever case; in lower case here.
     """
 
     lower: bool = False
     contractions: bool = False
     strip_apostrophes: bool = False
     drop_unknown_symbols: bool = False
+    stop_words: frozenset[str] = frozenset()
 
     def words(self, raw: str) -> list[str]:
         """The words that a raw word (one match of RAW) stands for."""
         word = unicodedata.normalize("NFC", raw).replace("’", "'")
+        if word.lower() in self.stop_words:
+            return []
         if self.lower:
             word = word.lower()
         if "'" not in word[1:]:
@@ -51,11 +55,16 @@ class Normalise:
         words = expanded(word) if self.contractions else [word]
         if self.strip_apostrophes:
             words = [word.partition("'")[0] for word in words]
-        return words
+        return [word for word in words if word.lower() not in self.stop_words]
 
-    def to_json(self) -> dict[str, bool]:
-        """Plain values; `Normalise(**value)` is the inverse."""
-        return asdict(self)
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` gives an equal object back."""
+        return {**asdict(self), "stop_words": sorted(self.stop_words)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Normalise:
+        """The inverse of `to_json`."""
+        return cls(**{**value, "stop_words": frozenset(value["stop_words"])})
 
 
 def expanded(word: str) -> list[str]:
@@ -84,15 +93,13 @@ class Words:
     Args:
         tokenizer: A model of the `tokenizers` library as its JSON; it gets single words.
         normalise: Clean-up of each word.
-        stop_words: Words to leave out, in whatever case.
     """
 
-    def __init__(self, tokenizer: bytes, normalise: Normalise, stop_words: tuple[str, ...] = ()) -> None:
+    def __init__(self, tokenizer: bytes, normalise: Normalise) -> None:
         from tokenizers import Tokenizer
 
         self.normalise = normalise
         self._tokenizer: Any = Tokenizer.from_str(tokenizer.decode())
-        self._stop = frozenset(word.lower().replace("’", "'") for word in stop_words)
         self._known = _Known(self)
 
     @property
@@ -118,10 +125,6 @@ class Words:
     def tokens_of(self, raw: str) -> tuple[int, ...]:
         """Tokens of one raw word, from scratch."""
         words = self.normalise.words(raw)
-        if self._stop:
-            if raw.lower().replace("’", "'") in self._stop:
-                return ()
-            words = [word for word in words if word.lower() not in self._stop]
         tokens = tuple(token for word in words for token in self._tokenizer.encode(word).ids)
         if self.normalise.drop_unknown_symbols and is_symbol(raw) and UNKNOWN in tokens:
             return ()

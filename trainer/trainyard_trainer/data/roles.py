@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from trainyard_model.schema import CATEGORICAL, IMAGE, NUMERIC, Column, Role
+from trainyard_model.schema import CATEGORICAL, IMAGE, NUMERIC, TEXT, Column, Role
+from trainyard_trainer.data.free_text import collapsed
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.data.table import Images, Numbers, Table, Texts, Times, Values
 from trainyard_trainer.errors import DataError, closest
@@ -49,6 +50,7 @@ def check_names(table: Table, settings: DataSettings) -> None:
         "data.columns.drop": columns.drop,
         "data.columns.numeric": columns.numeric,
         "data.columns.categorical": columns.categorical,
+        "data.columns.text": columns.text,
         "data.columns.key": columns.key,
         "data.columns.weight": (columns.weight,) if columns.weight else (),
         "data.split.column": (settings.split.column,) if settings.split.column else (),
@@ -82,7 +84,7 @@ def default_target(table: Table, settings: DataSettings) -> str:
         DataError: There is none.
     """
     columns = settings.columns
-    taken = {*columns.drop, *columns.key, columns.weight, settings.split.column}
+    taken = {*columns.drop, *columns.text, *columns.key, columns.weight, settings.split.column}
     free = [
         name for name, column in table.columns.items() if name not in taken and not isinstance(column, Images)
     ]
@@ -103,7 +105,7 @@ def infer(table: Table, targets: Iterable[str], settings: DataSettings) -> tuple
         uses[name] = use = _use(name, table, settings)
         if use.role == "left out":
             notices.append(f"column '{name}' is left out: {use.why}")
-        elif use.role in (NUMERIC, IMAGE):
+        elif use.role in (NUMERIC, TEXT, IMAGE):
             features.append(Column(name, use.role))
         else:
             features.append(Column(name, CATEGORICAL, isinstance(columns[name], Numbers)))
@@ -112,6 +114,9 @@ def infer(table: Table, targets: Iterable[str], settings: DataSettings) -> tuple
         raise DataError("no column is left to learn from", "check data.columns.drop and the data's columns")
     ordered = sorted(features, key=lambda c: c.role != NUMERIC)
     identity = settings.columns.key or tuple(c.name for c in ordered)
+    for name in settings.columns.text:
+        if isinstance(texts := columns[name], Texts):
+            columns[name] = collapsed(texts)
     return table.with_columns(columns), Roles(tuple(ordered), identity, uses, tuple(notices))
 
 
@@ -135,6 +140,10 @@ def _use(name: str, table: Table, settings: DataSettings) -> Use:
         return Use(IMAGE, f"images of {column.size} pixels")
     if settings.inputs == "image":
         return Use("left out", "the model reads the images alone")
+    if name in settings.columns.text:
+        return _use_as_text(name, column)
+    if settings.inputs == "text":
+        return Use("left out", f"the model reads '{settings.columns.text[0]}' alone")
     if column.missing.all():
         return Use("left out", "it has no value in any row")
     if name in settings.columns.categorical:
@@ -155,6 +164,12 @@ def _use(name: str, table: Table, settings: DataSettings) -> Use:
             )
         return Use("left out", "it holds dates (add columns such as year or month, or name it categorical)")
     return _use_of_texts(name, table, column, told)
+
+
+def _use_as_text(name: str, column: Values) -> Use:
+    if column.missing.all():
+        raise DataError(f"column '{name}', which the model reads, has no text in any row", "check the data")
+    return Use(TEXT, "the text that is read")
 
 
 def _use_of_texts(name: str, table: Table, column: Texts, told: bool) -> Use:

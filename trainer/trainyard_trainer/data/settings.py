@@ -9,6 +9,7 @@ SplitBy = Literal["Hash", "Order", "Group", "Column", "Files"]
 Format = Literal["CSV", "Parquet", "IDX", "NPZ", "ImageFolder"]
 
 Inputs = Literal["table", "text", "image"]
+Side = Literal["start", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class ColumnSettings:
     drop: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     weight: str | None = None
 
@@ -72,6 +74,47 @@ class SplitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorSettings:
+    """Where pretrained word vectors are, and whether training may change them."""
+
+    source: SourceSettings
+    trainable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextSettings:
+    """How texts become tokens; a clean-up of None is chosen by coverage.
+
+    Attributes:
+        tokenizer: Words, or pieces of words.
+        vocabulary_size: Tokens at most, without the two reserved ones.
+        max_length: Tokens of a text that are read.
+        padding: Where short texts are filled up.
+        truncation: Where long texts are cut.
+        stop_words: Words to leave out.
+        lower: Lower-case.
+        contractions: don't becomes do not.
+        strip_apostrophes: Remove an apostrophe and what follows.
+        drop_unknown_symbols: Leave out symbols that are not in the vocabulary.
+        vectors: Pretrained vectors of the words.
+        width: Numbers of a token in the model, where that is known.
+    """
+
+    tokenizer: Literal["Word", "BPE"] = "Word"
+    vocabulary_size: int = 20_000
+    max_length: int = 400
+    padding: Side = "end"
+    truncation: Side = "end"
+    stop_words: tuple[str, ...] = ()
+    lower: bool | None = None
+    contractions: bool | None = None
+    strip_apostrophes: bool | None = None
+    drop_unknown_symbols: bool | None = None
+    vectors: VectorSettings | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSettings:
     """How images are read: brought to a size (height, width), and to so many channels; else as stored."""
 
@@ -92,4 +135,5 @@ class DataSettings:
     split: SplitSettings = field(default_factory=SplitSettings)
     train_fraction: float = 1.0
     inputs: Inputs | None = "table"
+    text: TextSettings = field(default_factory=TextSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
