@@ -1,13 +1,15 @@
 """The package on disk: `package.json` for everything that can be read, `model.safetensors` for the weights.
 
-Nothing in it is ever executed or unpickled. `formatVersion` grows when a reader of the old format could
-misunderstand the new one; a reader refuses what is newer than itself.
+What a preprocessor keeps in files of its own, such as `tokenizer.json`, lies beside them. Nothing in it is
+ever executed or unpickled. `formatVersion` grows when a reader of the old format could misunderstand the new
+one; a reader refuses what is newer than itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +21,13 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from .errors import PackageError
-from .families import FAMILIES, Config, Network, Shape
-from .preprocess import Preprocessor
+from .families import FAMILIES, Config, Network
+from .preprocess import KINDS, Preprocessor, TablePreprocessor, read_preprocessor
 from .schema import PREDICTION, Schema
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST, WEIGHTS = "package.json", "model.safetensors"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,6 @@ def build_network(package: Package) -> Network:
     return network
 
 
-def shape(preprocessor: Preprocessor) -> Shape:
-    """What the data say of the network."""
-    schema = preprocessor.schema
-    return Shape(len(preprocessor.means), preprocessor.cardinalities, schema.width, bool(schema.classes))
-
-
 def signature(schema: Schema) -> dict[str, list[dict[str, Any]]]:
     """Inputs and outputs by name and type, for readers that know no roles."""
     kinds = {bool: "boolean", int: "long", float: "double", str: "string"}
@@ -90,8 +87,10 @@ def signature(schema: Schema) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_package(package: Package, folder: Path) -> None:
-    """Write both files into an existing or new folder."""
+    """Write the files into an existing or new folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    preprocessor = package.preprocessor
+    files = preprocessor.files()
     tensors = {k: v.detach().cpu().contiguous() for k, v in package.weights.items()}
     weights = save(tensors)
     manifest = {
@@ -100,40 +99,39 @@ def write_package(package: Package, folder: Path) -> None:
         "config": package.config.to_json(),
         "schema": package.schema.to_json(),
         "signature": signature(package.schema),
-        "preprocessor": package.preprocessor.to_json(),
+        "preprocessor": {"kind": preprocessor.kind, **preprocessor.to_json()},
         "target": {"means": list(package.target_means), "scales": list(package.target_scales)},
         "threshold": package.threshold,
         "inputExample": dict(package.input_example),
         "expectedOutput": dict(package.expected_output),
         "info": dict(package.info),
         "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    (folder / WEIGHTS).write_bytes(weights)
+    for name, content in {WEIGHTS: weights, **files}.items():
+        (folder / name).write_bytes(content)
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def read_package(folder: Path) -> Package:
-    """Read and check both files.
+    """Read and check all files.
 
     Raises:
         PackageError: A file is absent, damaged, newer than this reader, or of an unknown family; the message
             says what to do.
     """
-    try:
-        value = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        weights = (folder / WEIGHTS).read_bytes()
-    except OSError as error:
-        raise PackageError(
-            f"{folder} is no model package: {error.strerror}: {error.filename}; "
-            f"give the folder that holds {MANIFEST} and {WEIGHTS}"
-        ) from error
-    except ValueError as error:
-        raise PackageError(f"{folder / MANIFEST} is not JSON: {error}; fetch it again") from error
+    value, files = _read_files(folder)
     try:
         _check_version(value)
-        _check_content(value, weights, folder)
-        return _from_manifest(value, weights)
+        _check_names(value)
+        digests = {WEIGHTS: value["weights"]["sha256"], **value["files"]}
+        for name, content in files.items():
+            if hashlib.sha256(content).hexdigest() != digests[name]:
+                raise PackageError(
+                    f"{folder / name} is damaged: its SHA-256 is not the one in {MANIFEST}; fetch it again"
+                )
+        return _from_manifest(value, files)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, PackageError):
             raise
@@ -142,22 +140,63 @@ def read_package(folder: Path) -> Package:
         ) from error
 
 
-def _check_content(value: dict[str, Any], weights: bytes, folder: Path) -> None:
-    if value["family"] not in FAMILIES:
+def file_names(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that belong to a manifest, the weights first.
+
+    Raises:
+        PackageError: One would lie outside the folder.
+    """
+    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
+    for name in files:
+        if not _PLAIN_NAME.fullmatch(name) or name in (MANIFEST, WEIGHTS):
+            raise PackageError(
+                f"{MANIFEST} names the file {name!r:.80}, which no package holds; fetch it again"
+            )
+    return (WEIGHTS, *files)
+
+
+def _read_files(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest, and the content of all other files by name."""
+    try:
+        value = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return value, {name: (folder / name).read_bytes() for name in file_names(value)}
+    except OSError as error:
         raise PackageError(
-            f"model family {value['family']!r} is unknown here; there are {', '.join(FAMILIES)}: "
+            f"{folder} is no model package: {error.strerror}: {error.filename}; "
+            f"give the folder that holds {MANIFEST} and the files it names"
+        ) from error
+    except PackageError:
+        raise
+    except ValueError as error:
+        raise PackageError(f"{folder / MANIFEST} is not JSON: {error}; fetch it again") from error
+
+
+def _check_names(value: dict[str, Any]) -> None:
+    """The family and the kind of preprocessor are known, and made for each other."""
+    family, kind = value["family"], value["preprocessor"]["kind"]
+    if family not in FAMILIES:
+        raise PackageError(
+            f"model family {family!r} is unknown here; there are {', '.join(FAMILIES)}: "
             "use the version of Trainyard, or the image, that trained the model"
         )
-    if hashlib.sha256(weights).hexdigest() != value["weights"]["sha256"]:
+    if kind not in KINDS:
         raise PackageError(
-            f"{folder / WEIGHTS} is damaged: its SHA-256 is not the one in {MANIFEST}; fetch it again"
+            f"input of the kind {kind!r} is unknown here; there are {', '.join(KINDS)}: "
+            "use the version of Trainyard that trained the model"
         )
+    if FAMILIES[family].takes != kind:
+        raise PackageError(f"the family {family} does not take the kind {kind}; train and log the model anew")
 
 
 def _check_version(value: dict[str, Any]) -> None:
     """Refuse what is newer; bring what is older up to date, in place."""
     version = value.get("formatVersion")
-    if version == 1:
+    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+        raise PackageError(
+            f"package format {version!r}; this version reads formats 1 to {FORMAT_VERSION}: upgrade "
+            "Trainyard where the package is read, or train the model with this version"
+        )
+    if version < 2:
         schema, target = value["schema"], value["target"]
         schema["targets"] = [schema.pop("target")]
         regression = schema["task"] == "Regression"
@@ -165,23 +204,21 @@ def _check_version(value: dict[str, Any]) -> None:
             "means": [target["mean"]] if regression else [],
             "scales": [target["scale"]] if regression else [],
         }
-    elif version != FORMAT_VERSION:
-        raise PackageError(
-            f"package format {version!r}; this version reads formats 1 to {FORMAT_VERSION}: upgrade "
-            "Trainyard where the package is read, or train the model with this version"
-        )
+    if version < 3:
+        value["preprocessor"]["kind"] = TablePreprocessor.kind
+        value["files"] = {}
 
 
-def _from_manifest(value: dict[str, Any], weights: bytes) -> Package:
+def _from_manifest(value: dict[str, Any], files: Mapping[str, bytes]) -> Package:
     try:
-        tensors: dict[str, torch.Tensor] = load(weights)
+        tensors: dict[str, torch.Tensor] = load(files[WEIGHTS])
     except SafetensorError as error:
         raise PackageError(f"{WEIGHTS} cannot be read: {error}; fetch it again") from error
     schema = Schema.from_json(value["schema"])
     return Package(
         family=value["family"],
         config=FAMILIES[value["family"]].read_config(value["config"]),
-        preprocessor=Preprocessor.from_json(schema, value["preprocessor"]),
+        preprocessor=read_preprocessor(schema, value["preprocessor"], files),
         weights=tensors,
         target_means=tuple(value["target"]["means"]),
         target_scales=tuple(value["target"]["scales"]),
@@ -193,10 +230,15 @@ def _from_manifest(value: dict[str, Any], weights: bytes) -> Package:
 
 
 def package_digest(folder: Path) -> str:
-    """SHA-256 over names, sizes and bytes of the package's files: what a server is pinned to."""
+    """SHA-256 over names, sizes and bytes of the package's files: what a server is pinned to.
+
+    Raises:
+        PackageError: A file is absent, or the manifest is no JSON.
+    """
+    _, files = _read_files(folder)
+    first = {WEIGHTS: files.pop(WEIGHTS), MANIFEST: (folder / MANIFEST).read_bytes()}
     total = hashlib.sha256()
-    for name in (WEIGHTS, MANIFEST):
-        content = (folder / name).read_bytes()
+    for name, content in {**first, **files}.items():
         total.update(f"{name}\0{len(content)}\0".encode())
         total.update(content)
     return total.hexdigest()

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .errors import ModelInputError
 from .package import Package, build_network, read_package
-from .preprocess import Columns
+from .preprocess import Columns, Inputs, cut, row_count
 from .schema import PREDICTION
 
-_BATCH = 8192
 Floats = NDArray[np.float64]
 
 
@@ -37,7 +37,8 @@ class Predictor:
         self.schema = package.schema
         self.device = torch.device(device)
         self._network = build_network(package).to(self.device).eval()
-        self._workers = self._network.share_out(_BATCH, threads or torch.get_num_threads())
+        self._rows_at_a_time = package.preprocessor.slice_rows
+        self._workers = self._network.share_out(self._rows_at_a_time, threads or torch.get_num_threads())
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu", threads: int | None = None) -> Predictor:
@@ -51,7 +52,7 @@ class Predictor:
     def scores(self, columns: Columns) -> Floats:
         """Class probabilities (rows, classes), or predicted values (rows, targets), in float64."""
         with torch.inference_mode():
-            parts = [self._finish(out).numpy() for out in self._slices(columns, self._network.outputs)]
+            parts = [self._finish(out).numpy() for _, out in self._slices(columns, self._network.outputs)]
         return np.concatenate(parts) if parts else np.empty((0, self.schema.width))
 
     def predict(self, columns: Columns) -> dict[str, NDArray[Any]]:
@@ -73,29 +74,40 @@ class Predictor:
             return np.asarray(scores.argmax(1))
         return (scores[:, 1] >= self.package.threshold).astype(np.int64)
 
-    def explain(self, columns: Columns) -> dict[str, Floats]:
-        """How much each input column counted for each row's answer, by column."""
-        parts = [part.double().cpu().numpy() for part in self._slices(columns, self._network.explain)]
-        features = self.schema.features
-        found = np.concatenate(parts) if parts else np.empty((0, len(features)))
-        return {name: found[:, i] for i, name in enumerate(features)}
+    def explain(self, columns: Columns) -> dict[str, Any]:
+        """How much each part of the input counted for each row's answer, by column.
+
+        Of a table's column an array (rows,). Of texts a list with the tokens of each row: their `text`, where
+        they `start` and `end` in the cell, and their `weight`. Of images an array (rows, height, width).
+        """
+        weights = [found for _, found in self._explanations(columns)]
+        return self.package.preprocessor.explained(columns, weights)
 
     def importance(self, columns: Columns) -> dict[str, float]:
-        """Share of each input column in the explanations of all rows, summed as they come; adds up to 1."""
-        features = self.schema.features
-        total = torch.zeros(len(features), dtype=torch.float64)
-        for part in self._slices(columns, self._network.explain):
-            total += part.double().abs().sum(0).cpu()
-        whole = float(total.sum())
-        shares = total / whole if whole > 0.0 else torch.full_like(total, 1.0 / len(features))
-        return dict(zip(features, shares.tolist(), strict=True))
+        """Shares in the explanations of all rows, summed as they come, that add up to 1.
 
-    def _slices(self, columns: Columns, function: Callable[..., Tensor]) -> Iterator[Tensor]:
-        inputs = self.package.preprocessor.encode(columns)
+        Of a table's columns, or of the tokens of texts that count most; pixels have none.
+        """
+        return self.package.preprocessor.importance(self._explanations(columns))
+
+    def _explanations(self, columns: Columns) -> Iterator[tuple[Inputs, Floats]]:
+        for inputs, out in self._slices(columns, self._network.explain):
+            yield inputs, out.double().cpu().numpy()
+
+    def _slices(self, columns: Columns, ask: Callable[..., Tensor]) -> Iterator[tuple[Inputs, Tensor]]:
+        """What goes in and what comes out, for consecutive slices of the rows."""
+        schema, size = self.schema, self._rows_at_a_time
+        rows = row_count(schema, columns)
         with _one_thread_each(self._workers):
-            for start in range(0, len(inputs[0]), _BATCH):
-                rows = slice(start, start + _BATCH)
-                yield function(*(torch.from_numpy(part[rows]).to(self.device) for part in inputs)).detach()
+            for start in range(0, rows, size):
+                inputs = self._encoded(cut(schema, columns, slice(start, start + size)), start)
+                yield inputs, ask(*(torch.from_numpy(part).to(self.device) for part in inputs)).detach()
+
+    def _encoded(self, columns: Columns, start: int) -> Inputs:
+        try:
+            return self.package.preprocessor.encode(columns)
+        except ModelInputError as error:
+            raise error.moved(start) from None
 
     def _finish(self, out: Tensor) -> Tensor:
         out = out.double().cpu()

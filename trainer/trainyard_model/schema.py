@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Role = Literal["numeric", "categorical"]
+Role = Literal["numeric", "categorical", "text", "image"]
 Task = Literal["Classification", "Regression"]
 Label = str | int | float | bool
 
 NUMERIC: Role = "numeric"
 CATEGORICAL: Role = "categorical"
+TEXT: Role = "text"
+IMAGE: Role = "image"
 PREDICTION = "prediction"
 
 
@@ -27,7 +29,8 @@ class Column:
 class Schema:
     """Inputs in the order of the network (numeric first), the targets, and the classes in order.
 
-    Only a regression has several targets. Of two classes the second is the positive one.
+    The inputs are the columns of a table, or one column of texts, or one of images. Only a regression has
+    several targets. Of two classes the second is the positive one.
     """
 
     task: Task
@@ -48,7 +51,7 @@ class Schema:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the inputs in the order of explanations."""
-        return tuple(c.name for c in (*self.numeric, *self.categorical))
+        return tuple(c.name for c in sorted(self.columns, key=lambda c: c.role != NUMERIC))
 
     @property
     def width(self) -> int:

@@ -66,7 +66,7 @@ def to_numbers(values: Any, column: str) -> NDArray[np.float64]:
     infinite = np.isinf(numbers)
     if infinite.any():
         row = int(infinite.argmax())
-        raise ModelInputError(f"column '{column}', row {row}: {numbers[row]} is not a finite number")
+        raise ModelInputError(f"{numbers[row]} is not a finite number", column, row)
     return numbers
 
 
@@ -76,10 +76,8 @@ def _number(value: Any, column: str, row: int) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ModelInputError(
-            f"column '{column}', row {row}: {value!r:.60} is not a number; "
-            "leave the cell empty when the value is missing"
-        ) from None
+        said = f"{value!r:.60} is not a number; leave the cell empty when the value is missing"
+        raise ModelInputError(said, column, row) from None
 
 
 def to_list(values: Any) -> Sequence[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainyard_model import FAMILIES, Loss, Network, shape
+from trainyard_model import FAMILIES, Loss, Network
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.evaluate import names
 from trainyard_trainer.evaluate.judge import evaluate, prefixed
@@ -29,7 +29,7 @@ def assemble(job: Job, data: Prepared) -> tuple[Network, Fitter]:
     """Everything seeded, built and on the device."""
     family = FAMILIES[job.family]
     torch.manual_seed(job.fit.seed)  # weights are drawn on the CPU: the same on every device
-    network = family.build(family.config(job.model, shape(data.preprocessor)))
+    network = family.build(family.config(job.model, data.preprocessor.shape()))
     widest = max(min(parameter.shape) for parameter in network.parameters() if parameter.ndim > 1)
     rows = min(job.fit.batch_size, len(data.train))
     device = configure(job.fit.deterministic, rows * widest)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainyard_model.preprocess import Preprocessor
+from trainyard_model.preprocess import TablePreprocessor
 from trainyard_trainer.data import memory
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.prepare import Prepared, prepare
@@ -124,7 +124,7 @@ def test_a_heavy_tail_is_bent_and_others_are_not(tmp_path: Path) -> None:
     assert encoded[:, 0].std() == pytest.approx(1.0, abs=1e-3)
     zero, typical = (encoded[np.array(gain)[train] == value, 0][0] for value in (0, 3000))
     assert typical - zero > 2.0  # without the logarithm, less than 0.5
-    restored = Preprocessor.from_json(encoder.schema, json.loads(json.dumps(encoder.to_json())))
+    restored = TablePreprocessor.from_json(encoder.schema, json.loads(json.dumps(encoder.to_json())), {})
     assert restored == encoder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainyard_model import Column, ModelInputError, Preprocessor, Schema
+from trainyard_model import Column, ModelInputError, Schema, TablePreprocessor
 from trainyard_model.embedding import MISSING, RESERVED, UNSEEN
 from trainyard_model.values import category_text
 
@@ -18,7 +18,7 @@ SCHEMA = Schema(
     (Column("age", "numeric"), Column("job", "categorical"), Column("zone", "categorical", integers=True)),
     ("no", "yes"),
 )
-PREPROCESSOR = Preprocessor(SCHEMA, (40.0,), (10.0,), (("clerk", "true"), ("3", "12")))
+PREPROCESSOR = TablePreprocessor(SCHEMA, (40.0,), (10.0,), (("clerk", "true"), ("3", "12")))
 
 
 def encode(**columns: object) -> tuple[list[list[float]], list[list[int]]]:

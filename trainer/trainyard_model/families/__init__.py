@@ -14,9 +14,23 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 
-from .base import Batch, Config, Family, Layer, Loss, Network, Shape
+from .base import Batch, Config, Family, ImageShape, Kind, Layer, Loss, Network, Shape, TextShape
 
-__all__ = ["FAMILIES", "GROUP", "Batch", "Config", "Families", "Family", "Layer", "Loss", "Network", "Shape"]
+__all__ = [
+    "FAMILIES",
+    "GROUP",
+    "Batch",
+    "Config",
+    "Families",
+    "Family",
+    "ImageShape",
+    "Kind",
+    "Layer",
+    "Loss",
+    "Network",
+    "Shape",
+    "TextShape",
+]
 
 GROUP = "trainyard.families"
 

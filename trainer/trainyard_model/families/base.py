@@ -12,27 +12,65 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
+Kind = Literal["table", "text", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextShape:
+    """What the data say of a network for texts.
+
+    Attributes:
+        vocabulary: Token numbers, the reserved ones included: 0 is padding, 1 an unknown token.
+        length: Tokens of a row at most.
+    """
+
+    vocabulary: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageShape:
+    """What the data say of a network for images.
+
+    Attributes:
+        channels: Of each pixel.
+        height: Rows of pixels.
+        width: Columns of pixels.
+        means: Of each channel over the training pixels, as shares of 255. The network subtracts them.
+        scales: Their standard deviations, likewise. The network divides by them.
+    """
+
+    channels: int
+    height: int
+    width: int
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the data say of a network for tables.
+    """What the data say of a network.
 
     Attributes:
-        numeric: Number of numeric columns.
+        numeric: Number of numeric columns of a table.
         cardinalities: Codes of each categorical column, the reserved ones included.
         outputs: Classes of a classification, targets of a regression.
         classification: Whether outputs are logits of classes; else they are standardised values.
+        text: Where the network reads texts.
+        image: Where the network reads images.
     """
 
     numeric: int
     cardinalities: tuple[int, ...]
     outputs: int
     classification: bool = True
+    text: TextShape | None = None
+    image: ImageShape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +78,8 @@ class Batch:
     """Rows on the device.
 
     Attributes:
-        inputs: What the network takes; for tables (numbers float32 (B, N), codes int64 (B, C)).
+        inputs: What the network takes; for tables (numbers float32 (B, N), codes int64 (B, C)), for texts
+            (tokens int32 (B, L),), for images (pixels uint8 (B, channels, height, width),).
         target: Classes int64 (B,), or standardised values float32 (B, targets).
         weight: Weight of each row float32 (B,), or None where all weigh the same.
     """
@@ -114,7 +153,7 @@ class Network(nn.Module, ABC):
     def outputs(self, *inputs: Tensor) -> Tensor:
         """Logits whose softmax is the answer, or standardised values: (rows, outputs), in evaluation mode.
 
-        What one row gets must not depend on the rows beside it.
+        What one row gets must not depend on the rows beside it, nor a text on how much padding it has.
         """
 
     @abstractmethod
@@ -126,13 +165,25 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def explain(self, *inputs: Tensor) -> Tensor:
-        """How much each input column counted for each row: (rows, features), numeric columns first."""
+        """How much each part of the input counted for each row.
+
+        Of a table (rows, features), numeric columns first; of a text (rows, L), a number a token; of an image
+        (rows, height, width), a number a pixel.
+        """
 
     def backward(self, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Add the gradients of `training_loss` to the parameters'; the detached loss comes back, no sync."""
         value = self.training_loss(batch, loss, generator)
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
+
+    def pretrained(self, vectors: Tensor, trainable: bool) -> None:
+        """Start the tokens' embedding from vectors (vocabulary, width); frozen unless trainable.
+
+        Raises:
+            ValueError: The family has no such embedding, or one of another width.
+        """
+        raise ValueError("this family takes no pretrained vectors")
 
     def share_out(self, rows: int, threads: int) -> int:
         """Take threads of a CPU for parts of batches of so many rows, done side by side; how many it took.
@@ -162,6 +213,7 @@ class Family:
         config: Settings and the data's shape to all that fixes the network.
         read_config: The inverse of the config's `to_json`.
         build: A network with fresh weights, drawn from torch's global generator.
+        takes: The columns of a table, a column of texts, or a column of images.
     """
 
     name: str
@@ -170,3 +222,4 @@ class Family:
     config: Callable[[Any, Shape], Config]
     read_config: Callable[[Mapping[str, Any]], Config]
     build: Callable[[Any], Network]
+    takes: Kind = "table"

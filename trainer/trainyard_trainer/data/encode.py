@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard_model.embedding import MISSING
-from trainyard_model.preprocess import Preprocessor, signed_log
+from trainyard_model.preprocess import TablePreprocessor
+from trainyard_model.preprocess.table import signed_log
 from trainyard_model.schema import Schema
 from trainyard_trainer.data.table import Numbers, Rows, Table, Texts
 from trainyard_trainer.data.target import Target
@@ -40,7 +41,7 @@ class Part:
 class Encoder:
     """How raw rows become parts: the preprocessor and the scale of the target's values."""
 
-    preprocessor: Preprocessor
+    preprocessor: TablePreprocessor
     target_means: tuple[float, ...]
     target_scales: tuple[float, ...]
 
@@ -93,7 +94,7 @@ def fit_encoder(table: Table, schema: Schema, target: Target, rows: Rows) -> tup
             said.append(f"column '{column.name}' has no value in any training row and is left out")
     if not kept:
         raise DataError("no column has a value in any training row", "check the data and data.split")
-    fitted = Preprocessor(
+    fitted = TablePreprocessor(
         replace(schema, columns=tuple(kept)),
         tuple(means),
         tuple(scales),

@@ -6,15 +6,10 @@ import dataclasses
 import importlib.metadata
 import shutil
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from trainyard_model import Network, Package, Predictor, package_digest, write_package
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.threads import thread_count
-
-_EXAMPLE_ROWS = 5
 
 
 def build_package(
@@ -25,8 +20,8 @@ def build_package(
     The example's answer is computed by the package as read back from disk: what anyone who loads it must get.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    rows = data.rows.train[: max(2, min(_EXAMPLE_ROWS, len(data.rows.train)))]
-    example = {name: [_plain(v) for v in column.tolist()] for name, column in data.raw(rows).items()}
+    preprocessor = data.preprocessor
+    example = preprocessor.example(data.raw(data.rows.train[: preprocessor.example_rows]))
     package = dataclasses.replace(
         _bare(family, network, data, threshold),
         input_example=example,
@@ -60,11 +55,6 @@ def _bare(family: str, network: Network, data: Prepared, threshold: float | None
         target_scales=data.target_scales,
         threshold=threshold,
     )
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN; a gap is null."""
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _version(distribution: str) -> str:

@@ -28,8 +28,8 @@ from trainyard_model import (
     Package,
     PackageError,
     Predictor,
-    Preprocessor,
     Schema,
+    TablePreprocessor,
 )
 from trainyard_model.embedding import RESERVED
 from trainyard_model.families.tabnet import TabNet, TabNetConfig
@@ -98,7 +98,7 @@ def to_package(imported: Imported, columns: Sequence[str], targets: Sequence[str
     package = Package(
         family="tabnet",
         config=config,
-        preprocessor=Preprocessor(schema, (0.0,) * numbers, (1.0,) * numbers, words),
+        preprocessor=TablePreprocessor(schema, (0.0,) * numbers, (1.0,) * numbers, words),
         weights=network.state_dict(),
         target_means=() if imported.classes else (0.0,) * len(targets),
         target_scales=() if imported.classes else (1.0,) * len(targets),

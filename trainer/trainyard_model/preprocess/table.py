@@ -1,28 +1,26 @@
-"""Raw columns to what the network takes: standardised float32 numbers and category codes.
+"""The columns of a table: standardised float32 numbers and category codes."""
 
-Fitted on training rows only, stored as JSON in the package, and used by training, evaluation and serving
-alike, so that nothing can differ between them.
-"""
+# mypy: disable-error-code="explicit-override"
+# (typing.override needs Python 3.12, and the package may not import typing_extensions)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .embedding import MISSING, RESERVED, UNSEEN
-from .errors import ModelInputError
-from .schema import Schema
-from .values import category_text, to_list, to_numbers
-
-Columns = Mapping[str, Any]
+from ..embedding import MISSING, RESERVED, UNSEEN
+from ..families.base import Kind, Shape
+from ..schema import Schema
+from ..values import category_text, to_list, to_numbers
+from .base import Columns, Floats, Inputs, Preprocessor, row_count, shares
 
 
 @dataclass(frozen=True, slots=True)
-class Preprocessor:
+class TablePreprocessor(Preprocessor):
     """How each column is encoded, in schema order.
 
     Attributes:
@@ -33,6 +31,9 @@ class Preprocessor:
         units: Of numeric columns with a heavy tail, where `signed_log` bends; 0 for the others. Empty if all
             are 0.
     """
+
+    kind: ClassVar[Kind] = "table"
+    slice_rows: ClassVar[int] = 8192
 
     schema: Schema
     means: tuple[float, ...]
@@ -51,7 +52,7 @@ class Preprocessor:
         Raises:
             ModelInputError: A column is missing or of another length, or a cell cannot be read.
         """
-        rows = self._rows(columns)
+        rows = row_count(self.schema, columns)
         numeric = np.empty((rows, len(self.means)), dtype=np.float32)
         for i, column in enumerate(self.schema.numeric):
             numeric[:, i] = self.numbers(i, to_numbers(columns[column.name], column.name))
@@ -83,16 +84,27 @@ class Preprocessor:
             out[row] = code
         return out
 
-    def _rows(self, columns: Columns) -> int:
-        wanted = [c.name for c in self.schema.columns]
-        absent = [name for name in wanted if name not in columns]
-        if absent:
-            shown = ", ".join(f"'{name}'" for name in absent[:5]) + (" ..." if len(absent) > 5 else "")
-            raise ModelInputError(f"missing column {shown}; the model takes {len(wanted)} columns")
-        lengths = {len(columns[name]) for name in wanted}
-        if len(lengths) > 1:
-            raise ModelInputError(f"columns differ in length: {sorted(lengths)}")
-        return lengths.pop() if lengths else 0
+    def shape(self) -> Shape:
+        """What the data say of the network."""
+        schema = self.schema
+        return Shape(len(self.means), self.cardinalities, schema.width, bool(schema.classes))
+
+    def explained(self, columns: Columns, weights: list[Floats]) -> dict[str, Floats]:
+        """A number a row, by column."""
+        features = self.schema.features
+        found = np.concatenate(weights) if weights else np.empty((0, len(features)))
+        return {name: found[:, i] for i, name in enumerate(features)}
+
+    def importance(self, slices: Iterable[tuple[Inputs, Floats]]) -> dict[str, float]:
+        """Share of each column, in the order of the features."""
+        features = self.schema.features
+        totals = sum((np.abs(weights).sum(0) for _, weights in slices), np.zeros(len(features)))
+        return dict(zip(features, shares(totals).tolist(), strict=True))
+
+    def example(self, columns: Columns) -> dict[str, list[Any]]:
+        """JSON has no NaN: a gap is null."""
+        names = [c.name for c in self.schema.columns]
+        return {name: [_plain(value) for value in to_list(columns[name])] for name in names}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` with the same schema gives an equal object back."""
@@ -104,11 +116,17 @@ class Preprocessor:
         }
 
     @classmethod
-    def from_json(cls, schema: Schema, value: dict[str, Any]) -> Preprocessor:
+    def from_json(
+        cls, schema: Schema, value: Mapping[str, Any], files: Mapping[str, bytes]
+    ) -> TablePreprocessor:
         """The inverse of `to_json`."""
         words = tuple(tuple(vocabulary) for vocabulary in value["vocabularies"])
         units = tuple(value.get("units", ()))
         return cls(schema, tuple(value["means"]), tuple(value["scales"]), words, units)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def signed_log(values: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
