@@ -37,7 +37,7 @@ def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...]
     Raises:
         PictureError: It cannot be read, has more than 8 bits a channel, or claims a monstrous size.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
@@ -50,7 +50,7 @@ def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...]
     except Image.DecompressionBombError:
         raise _monstrous() from None
     except Exception as error:  # whatever a broken file makes a decoder stumble over
-        reason = "no image format that is known" if isinstance(error, Image.UnidentifiedImageError) else error
+        reason = "no image format that is known" if isinstance(error, UnidentifiedImageError) else error
         raise PictureError(f"cannot be read as an image: {reason!s:.120}") from error
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
@@ -119,7 +119,18 @@ def resized(picture: Picture, height: int, width: int) -> Picture:
         return picture
     from PIL import Image
 
-    flat = picture[:, :, 0] if picture.shape[2] == 1 else picture
-    image = Image.fromarray(np.ascontiguousarray(flat)).resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
+    pixels = np.asarray(_image(picture).resize((width, height), Image.Resampling.BILINEAR))
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def to_png(picture: Picture) -> bytes:
+    """A PNG file, which loses nothing."""
+    out = io.BytesIO()
+    _image(picture).save(out, "PNG")
+    return out.getvalue()
+
+
+def _image(picture: Picture) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(picture[:, :, 0] if picture.shape[2] == 1 else picture))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from ..errors import ModelInputError
 from ..families.base import ImageShape, Kind, Shape
+from ..pictures import Picture, PictureError, decode, resized, to_png, to_uint8, with_channels
 from ..schema import Schema
 from ..values import to_list
 from .base import Columns, Floats, Inputs, Preprocessor, row_count
-from .pixels import Pixels, decode, encode, resized, to_channels
 
 _SLICE_PIXELS = 2**18
 _CELL = "a PNG or JPEG file in base64, or its pixels"
+FORMATS = ("PNG", "JPEG")
+CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ImagePreprocessor(Preprocessor):
         schema: Its one column.
         height: Rows of pixels.
         width: Columns of pixels.
-        channels: 1 grey, 2 with alpha, 3 colour, 4 with alpha; images that have others are converted.
+        channels: 1 grey, 3 colour, 4 with alpha; images that have others are converted.
         resize: Whether images of another size are brought to this one; else they are refused.
         means: Of each channel over the training pixels, as shares of 255.
         scales: Their standard deviations, likewise.
@@ -74,26 +76,26 @@ class ImagePreprocessor(Preprocessor):
         """
         rows, cells = row_count(self.schema, columns), columns[self.column]
         out = np.empty((rows, self.channels, self.height, self.width), dtype=np.uint8)
-        if isinstance(cells, np.ndarray) and cells.ndim in (3, 4) and cells.dtype == np.uint8:
-            images = cells if cells.ndim == 4 else cells[..., None]
-            if images.shape[1:3] == (self.height, self.width) and images.shape[3] in (1, 2, 3, 4):
-                out[:] = to_channels(images, self.channels).transpose(0, 3, 1, 2)
+        if isinstance(cells, np.ndarray) and cells.dtype == np.uint8 and cells.ndim in (3, 4):
+            pictures = cells if cells.ndim == 4 else cells[..., None]
+            if pictures.shape[1:3] == (self.height, self.width) and pictures.shape[3] in CHANNELS:
+                out[:] = with_channels(pictures, self.channels).transpose(0, 3, 1, 2)
                 return (out,)
         for row, cell in enumerate(cells if isinstance(cells, np.ndarray) else to_list(cells)):
             out[row] = self._fitted(cell, row).transpose(2, 0, 1)
         return (out,)
 
-    def _fitted(self, cell: Any, row: int) -> Pixels:
+    def _fitted(self, cell: Any, row: int) -> Picture:
         """One cell as (height, width, channels)."""
         try:
-            pixels = read_cell(cell)
-        except ValueError as error:
-            raise self._refused(row, _CELL, str(error)) from None
-        height, width = pixels.shape[:2]
+            picture = read_cell(cell)
+        except PictureError as error:
+            raise self._refused(row, _CELL, f"one that {error}") from None
+        height, width = picture.shape[:2]
         if (height, width) != (self.height, self.width) and not self.resize:
             expected = f"{self.width} x {self.height} pixels (width x height)"
             raise self._refused(row, expected, f"{width} x {height}")
-        return resized(to_channels(pixels, self.channels), self.height, self.width)
+        return resized(with_channels(picture, self.channels), self.height, self.width)
 
     def _refused(self, row: int, expected: str, got: str) -> ModelInputError:
         return ModelInputError(column=self.column, row=row, expected=expected, got=got)
@@ -109,7 +111,7 @@ class ImagePreprocessor(Preprocessor):
     def example(self, columns: Columns) -> dict[str, list[Any]]:
         """Files in base64, in the size that the network sees: PNG loses nothing."""
         (pixels,) = self.encode(columns)
-        files = [encode(image) for image in pixels.transpose(0, 2, 3, 1)]
+        files = [to_png(picture) for picture in pixels.transpose(0, 2, 3, 1)]
         return {self.column: [base64.b64encode(file).decode("ascii") for file in files]}
 
     def to_json(self) -> dict[str, Any]:
@@ -132,19 +134,25 @@ class ImagePreprocessor(Preprocessor):
         return cls(schema, *numbers, tuple(value["means"]), tuple(value["scales"]))
 
 
-def read_cell(cell: Any) -> Pixels:
+def read_cell(cell: Any) -> Picture:
     """One cell, of whatever kind, as (height, width, channels).
 
     Raises:
-        ValueError: It is no image; the message says what it is.
+        PictureError: It is no picture; the message says why.
     """
     if isinstance(cell, str):
-        return decode(_from_base64(cell))
+        return decode(_from_base64(cell), formats=FORMATS)
     if isinstance(cell, bytes | bytearray | memoryview):
-        return decode(bytes(cell))
-    if cell is None or (isinstance(cell, float) and cell != cell):
-        raise ValueError("nothing")
-    return _from_numbers(cell)
+        return decode(bytes(cell), formats=FORMATS)
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        raise PictureError("is not there")
+    values = _numbers(cell)
+    if values.ndim == 2:
+        values = values[:, :, None]
+    if values.ndim != 3 or 0 in values.shape or values.shape[2] not in CHANNELS:
+        shape = " x ".join(str(size) for size in values.shape) or "one value"
+        raise PictureError(f"is an array of {shape}, not (height, width) or (height, width, channels)")
+    return to_uint8(values)
 
 
 def _from_base64(text: str) -> bytes:
@@ -153,34 +161,16 @@ def _from_base64(text: str) -> bytes:
     body = rest if comma and head.startswith("data:") else text
     try:
         return base64.b64decode("".join(body.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("text that is no base64") from None
+    except ValueError:
+        raise PictureError("is a text that is no base64") from None
 
 
-def _from_numbers(cell: Any) -> Pixels:
+def _numbers(cell: Any) -> NDArray[Any]:
+    """Nested lists, an array, or arrays in arrays of objects, as data frames that were files hold them."""
     try:
         values: NDArray[Any] = np.asarray(cell)
-    except ValueError:
-        raise ValueError("rows of different lengths") from None
-    if values.dtype == object or values.dtype.kind not in "iuf":
-        values = _stacked(cell)
-    if values.ndim == 2:
-        values = values[:, :, None]
-    if values.ndim != 3 or 0 in values.shape or values.shape[2] not in (1, 2, 3, 4):
-        shape = " x ".join(str(size) for size in values.shape) or "one value"
-        raise ValueError(
-            f"an array of {shape}, which is neither (height, width) nor (height, width, channels)"
-        )
-    if values.dtype != np.uint8:
-        whole = values.astype(np.float64)
-        if not ((whole >= 0) & (whole <= 255) & (whole == np.floor(whole))).all():
-            raise ValueError("pixels that are no whole numbers from 0 to 255")
-    return values.astype(np.uint8)
-
-
-def _stacked(cell: Any) -> NDArray[Any]:
-    """Arrays within arrays of objects, as data frames that were files hold them."""
-    try:
-        return np.array([np.stack([np.asarray(p) for p in line]) for line in cell], dtype=np.float64)
+        if values.dtype == object:
+            values = np.array([np.stack([np.asarray(pixel) for pixel in line]) for line in cell])
     except (TypeError, ValueError):
-        raise ValueError("neither text nor numbers") from None
+        raise PictureError("has rows of different lengths, or holds no numbers") from None
+    return values
