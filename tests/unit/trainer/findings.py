@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from trainyard_model import Layer
 from trainyard_trainer.evaluate.judge import Judged, evaluate
-from trainyard_trainer.report import Findings, Fraction, Part, rows_to_explain
+from trainyard_trainer.report import Findings, Fraction, Part
 
 CATEGORIES = ("Private", "né à l'étranger", "数据", "a very long category that goes on and on and on", None)
 LAYERS = (
@@ -58,7 +59,7 @@ def classified(
     labels = tuple(f"<b>class {i}</b> of 動物 with a long name" for i in range(classes))
     cells = columns(rows, numeric, categorical, target / classes)
     shares = random.dirichlet(np.full(len(cells), 0.3))
-    explained = rows_to_explain(rows)
+    explained = np.arange(min(rows, 500))
     judged = Judged("Classification", scores, target)
     found = evaluate("Classification", scores, target)
     evaluation = {
@@ -123,3 +124,65 @@ def regressed(targets: int, rows: int, **more: Any) -> Findings:
         importance=dict.fromkeys(cells, 1 / len(cells)),
         **(given | more),
     )
+
+
+WORDS = ["goal", "market", "minister", "film", "the", "a", "<b>of</b>", "né", "数据", "extraordinarily"]
+
+
+def written(classes: int, rows: int, length: int = 60, **more: Any) -> Findings:
+    """A classification of texts; among them empty ones, very long ones, and words of any script."""
+    random = np.random.default_rng(3)
+    sizes = random.integers(1, length, rows)
+    sizes[: min(2, rows)] = (0, 40 * length)[: min(2, rows)]
+    texts = np.array([" ".join(random.choice(WORDS, size)) for size in sizes], dtype=object)
+    base = classified(classes, rows, 1, 0)
+    explained = np.arange(min(rows, 40))
+    explanations = []
+    for row in explained:
+        at, found = 0, []
+        for word in texts[row].split():
+            start = texts[row].index(word, at)
+            at = start + len(word)
+            found.append({"text": word, "start": start, "end": at, "weight": float(random.normal(0.3, 1.0))})
+        explanations.append(found)
+    coverage = {
+        "rows": rows,
+        "tokens": 30 * rows,
+        "unknownShare": 0.12,
+        "vocabulary": 9000,
+        "truncatedShare": 0.03,
+        "lengths": {"edges": [0, 10, 20, 30, 40], "rows": [5, 9, 3, 1]},
+        "vectors": {"width": 50, "vocabularyShare": 0.63, "tokenShare": 0.91},
+    }
+    given: dict[str, Any] = {
+        "family": "lstm",
+        "inputs": "text",
+        "columns": {"text": texts},
+        "explained": explained,
+        "explanations": {"text": explanations},
+        "importance": dict(zip(WORDS, random.dirichlet(np.full(len(WORDS), 0.5)).tolist(), strict=True)),
+        "coverage": coverage,
+    }
+    return dataclasses.replace(base, **(given | more))
+
+
+def pictured(classes: int, rows: int, shape: tuple[int, ...], **more: Any) -> Findings:
+    """A classification, or without classes a regression, of images (height, width[, channels])."""
+    random = np.random.default_rng(4)
+    base = classified(classes, rows, 1, 0, absent=classes > 2) if classes else regressed(2, rows)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    blob = np.exp(-(((y - shape[0] / 2) / shape[0] * 3) ** 2) - ((x - shape[1] / 3) / shape[1] * 3) ** 2)
+    noise = random.random((rows, *shape[:2]))
+    images = 255 * (0.7 * blob + 0.3 * noise)
+    if len(shape) > 2:
+        images = images[..., None] * random.random((rows, 1, 1, shape[2]))
+    explained = np.arange(min(rows, 100))
+    given: dict[str, Any] = {
+        "family": "convnet",
+        "inputs": "image",
+        "columns": {"image": images.astype(np.uint8)},
+        "explained": explained,
+        "explanations": {"image": (blob * (noise - 0.3))[explained]},
+        "importance": {},
+    }
+    return dataclasses.replace(base, **(given | more))

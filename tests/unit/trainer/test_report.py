@@ -12,9 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.trainer.findings import classified, regressed
+from tests.unit.trainer.findings import classified, pictured, regressed, written
 from trainyard_trainer import report
-from trainyard_trainer.report import Findings, Part, Report, learning, make_report, style
+from trainyard_trainer.report import (
+    Findings,
+    Part,
+    Report,
+    learning,
+    make_report,
+    mosaic,
+    page,
+    passages,
+    pick,
+    pictures,
+    style,
+)
 from trainyard_trainer.report.make import PAGE
 
 CASES = {
@@ -22,6 +34,9 @@ CASES = {
     "many classes and columns": lambda: classified(200, 2000, 400, 100, absent=True),
     "two rows": lambda: classified(3, 2, 1, 1, absent=True),
     "five targets": lambda: regressed(5, 60),
+    "long texts": lambda: written(30, 100, 500),
+    "small grey images": lambda: pictured(10, 200, (8, 8)),
+    "wide images of two values": lambda: pictured(0, 30, (40, 96, 3)),
 }
 _VOID = {"meta", "path", "use", "rect", "image", "br", "stop"}
 
@@ -68,7 +83,11 @@ def test_every_part_is_made(made: tuple[Findings, Report]) -> None:
     _, text = read(made[1])
     assert "could not be made" not in text
     assert "nan" not in re.findall(r"[a-z]+", text.lower())
-    for title in ("In short", "What it reached", "How it learned", "What it looks at", "Where it fails"):
+    titles = ["In short", "What it reached", "How it learned", "What it looks at", "Where it fails"]
+    titles += ["What it can read"] if made[0].inputs == "text" else []
+    titles += ["Images of each class"] if made[0].inputs == "image" and made[0].classification else []
+    titles += ["Column by column"] if made[0].inputs == "table" else []
+    for title in titles:
         assert title in text
 
 
@@ -79,7 +98,7 @@ def test_the_page_stands_alone(made: tuple[Findings, Report]) -> None:
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
     assert not re.findall(r"url\((?!#)", made[1].files[PAGE].decode())
     assert "viewport" in made[1].files[PAGE].decode()
-    if made[0].classification:
+    if made[0].classification and made[0].inputs == "table":
         assert "<b>class" in text  # as text, not as markup
 
 
@@ -114,6 +133,55 @@ def test_sizes_stay_bounded(made: tuple[Findings, Report]) -> None:
     assert len(files) < 80
     assert sum(len(content) for content in files.values()) < 12_000_000
     assert len(files[PAGE]) < 2_000_000
+
+
+def test_words_are_marked_where_they_stand() -> None:
+    text = "The goal, the Goal: a goal."
+    found = [
+        {"text": "goal", "start": 22, "end": 26, "weight": -1.0},
+        {"text": "goal", "start": 4, "end": 8, "weight": 2.0},
+        {"text": "the", "start": 10, "end": 13, "weight": 1.0},
+        {"text": "oal", "start": 5, "end": 8, "weight": 1.0},  # within the one before
+    ]
+    pieces = passages.spans(text, found)
+    assert "".join(piece for piece, _ in pieces) == text
+    assert [piece for piece in pieces if piece[1]] == [("goal", 1.0), ("the", 0.5), ("goal", -0.5)]
+    assert page._span("goal", -0.5) == '<mark style="background:rgba(0,114,178,0.35)">goal</mark>'
+    assert page._span("<goal>", 0.01) == "&lt;goal&gt;"
+
+
+def test_a_long_text_is_shown_where_it_counts() -> None:
+    text = "dull " * 500 + "verdict " * 5 + "dull " * 500
+    at = text.index("verdict")
+    found = [
+        {"text": "dull", "start": start, "end": start + 4, "weight": 0.01} for start in range(0, at, 5)
+    ] + [{"text": "verdict", "start": at + 8 * i, "end": at + 8 * i + 7, "weight": 1.0} for i in range(5)]
+    pieces = passages.spans(text, found)
+    assert pieces[0][0] == "… "
+    assert pieces[-1][0] == " …"
+    assert [piece for piece, weight in pieces if weight == 1.0] == ["verdict"] * 5
+    assert sum(len(piece) for piece, _ in pieces) < 620
+    assert passages.spans("", []) == []
+
+
+def test_what_is_shown_is_explained() -> None:
+    for findings, kind in ((written(4, 300), "text"), (pictured(4, 300, (8, 8)), "image")):
+        rows = set(pick.to_explain(findings).tolist())
+        most = pick.SHOWN[kind]
+        assert rows >= set(pick.worst(findings, most).tolist()) | set(pick.mistaken(findings, most).tolist())
+        assert len(rows) < 150
+
+
+def test_images_are_made_smaller_and_coloured() -> None:
+    image = np.arange(200 * 90, dtype=np.uint8).reshape(200, 90)
+    assert max(mosaic.smaller(image, 96).shape) <= 96
+    assert mosaic.smaller(image[:8, :8], 96).tolist() == image[:8, :8].tolist()
+    assert mosaic.coloured(image).shape == (200, 90, 3)
+    glass = np.zeros((2, 2, 4), dtype=np.uint8)
+    assert mosaic.coloured(glass).min() == 255
+    heat = pictures.heated(mosaic.coloured(image[:8, :8]), np.eye(8))
+    assert (heat[0, 0] == (213, 94, 0)).all()
+    assert len(set(heat[0, 1].tolist())) == 1
 
 
 def test_many_classes_are_put_together_and_counted() -> None:

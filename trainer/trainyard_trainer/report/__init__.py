@@ -4,7 +4,7 @@ Pure: `make_report` takes plain values and gives files back. Matplotlib is impor
 made, never before a training.
 """
 
-from trainyard_trainer.report.findings import Findings, Fraction, Part, rows_to_explain
+from trainyard_trainer.report.findings import Findings, Fraction, Part
 from trainyard_trainer.report.make import Report, make_report
 
-__all__ = ["Findings", "Fraction", "Part", "Report", "make_report", "rows_to_explain"]
+__all__ = ["Findings", "Fraction", "Part", "Report", "make_report"]

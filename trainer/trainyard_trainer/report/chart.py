@@ -50,13 +50,36 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A text, in spans that follow each other, each with how much it counted: -1, against, to 1, for."""
+
+    heading: str
+    spans: Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Texts for the page, the words that counted marked; all texts in the file."""
+
+    name: str
+    title: str
+    table: Table
+    passages: Sequence[Passage]
+    says: str = ""
+    folded: bool = False
+
+
+Block = Chart | Listing | Passages
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A heading, what it says in words, and what shows it."""
 
     anchor: str
     title: str
     sentences: Sequence[str] = ()
-    blocks: Sequence[Chart | Listing] = field(default_factory=tuple)
+    blocks: Sequence[Block] = field(default_factory=tuple)
 
 
 def plain(value: Any) -> Any:

@@ -29,7 +29,7 @@ class Groups:
 
 def section(f: Findings) -> Section | None:
     """A chart for each of the most important columns, and one line for every column."""
-    if not f.columns:
+    if not f.columns or f.inputs != "table":
         return None
     few, sampled = f.sampled(_ROWS)
     names = f.ranked_features

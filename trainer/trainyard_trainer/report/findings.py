@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Values = NDArray[Any]
 
-_EXPLAINED_ROWS = 500  # an attribution by gradients takes many passes a row
 _SMALLEST = float(np.finfo(np.float64).eps)
 
 
@@ -68,7 +67,10 @@ class Findings:
         importance: Share of each input column, adding up to 1.
         columns: Raw cells of the judged rows by input column.
         explained: Which of the judged rows `explanations` are of.
-        explanations: By input column the attribution in each explained row.
+        explanations: By input column what each explained row's answer rests on: of a table a number a row, of
+            texts the list of words with their weights, of images a map (rows, height, width).
+        inputs: What the model reads.
+        coverage: How much of the texts the tokenizer, and the vectors, know.
         fractions: Score against the share of training rows, of `fraction_metric`.
         layers: The network's blocks.
         notices: What was left out or assumed about the data.
@@ -88,7 +90,9 @@ class Findings:
     importance: Mapping[str, float] = field(default_factory=dict)
     columns: Mapping[str, Values] = field(default_factory=dict)
     explained: Integers | None = None
-    explanations: Mapping[str, Floats] | None = None
+    explanations: Mapping[str, Any] | None = None
+    inputs: Literal["table", "text", "image"] = "table"
+    coverage: Mapping[str, Any] | None = None
     fractions: Sequence[Fraction] = ()
     fraction_metric: str = ""
     layers: Sequence[Layer] = ()
@@ -109,6 +113,17 @@ class Findings:
     def labels(self) -> tuple[str, ...]:
         """Classes as text."""
         return tuple(str(label) for label in self.classes)
+
+    @cached_property
+    def takes(self) -> str:
+        """What the model reads, in words."""
+        if self.inputs == "text":
+            return "texts"
+        if self.inputs == "image" and self.columns:
+            high, wide, *channels = next(iter(self.columns.values())).shape[1:]
+            return f"images of {wide} × {high}{', in colour' if channels and channels[0] > 2 else ''}"
+        count = len(self.columns) or len(self.importance)
+        return "1 column" if count == 1 else f"{count:,} columns"
 
     @cached_property
     def predicted(self) -> Integers:
@@ -156,10 +171,3 @@ class Findings:
         columns = {name: values[rows] for name, values in self.columns.items()}
         sentence = f"Drawn from {limit:,} of {count:,} {self.part} rows, taken at random."
         return replace(self, judged=part, columns=columns, explained=None, explanations=None), sentence
-
-
-def rows_to_explain(rows: int, seed: int = 0) -> Integers:
-    """Which of so many judged rows to explain: all of a few, a random part of many."""
-    if rows <= _EXPLAINED_ROWS:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(seed).choice(rows, _EXPLAINED_ROWS, replace=False))

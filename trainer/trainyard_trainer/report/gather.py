@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from trainyard_model import Layer, Network, Predictor
+from trainyard_model import FAMILIES, Layer, Network, Predictor
 from trainyard_trainer.data.prepare import Prepared
-from trainyard_trainer.report.findings import Findings, Part, rows_to_explain
+from trainyard_trainer.report import pick
+from trainyard_trainer.report.findings import Findings, Part
 from trainyard_trainer.report.trace import trace
 
 _TRACED_ROWS = 2
@@ -38,9 +40,8 @@ def gather(
     """
     part, numbers = _judging(data)
     columns = data.raw(numbers)
-    explained = rows_to_explain(len(numbers)) if data.schema.classes else np.empty(0, dtype=np.int64)
     target = data.target.values[numbers]
-    return Findings(
+    found = Findings(
         name=name,
         family=predictor.package.family,
         task=data.target.task,
@@ -54,11 +55,16 @@ def gather(
         evaluation=evaluation,
         importance=importance,
         columns=columns,
-        explained=explained,
-        explanations=predictor.explain({key: values[explained] for key, values in columns.items()}),
         layers=outline(network, predictor, {key: values[:_TRACED_ROWS] for key, values in columns.items()}),
         notices=data.notices,
+        inputs=FAMILIES[predictor.package.family].takes,
+        coverage=getattr(data, "coverage", None),
     )
+    rows = pick.to_explain(found)
+    explanations = (
+        predictor.explain({key: values[rows] for key, values in columns.items()}) if len(rows) else None
+    )
+    return replace(found, explained=rows, explanations=explanations)
 
 
 def outline(network: Network, predictor: Predictor, rows: Mapping[str, Any]) -> tuple[Layer, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainyard_trainer.report import style, words
-from trainyard_trainer.report.chart import Chart, Section, Table
+from trainyard_trainer.report import style, tokens, words
+from trainyard_trainer.report.chart import Block, Chart, Section, Table
 from trainyard_trainer.report.findings import Findings, Floats
 
 _BARS, _COLUMNS, _CLASSES = 20, 15, 12
@@ -16,13 +16,16 @@ def section(f: Findings) -> Section | None:
     if not f.importance:
         return None
     ranked = sorted(f.importance.items(), key=lambda item: -item[1])
-    charts = [_bars(ranked)]
-    if f.classification and f.explanations and f.explained is not None and len(f.explained):
+    noun = "token" if f.inputs == "text" else "column"
+    charts: list[Block] = [_bars(ranked, noun)]
+    if f.inputs == "text":
+        charts += tokens.by_class(f)
+    elif f.classification and f.explanations and f.explained is not None and len(f.explained):
         charts.append(_by_class(f, [name for name, _ in ranked]))
-    return Section("importance", "What it looks at", [_summary(ranked)], charts)
+    return Section("importance", "What it looks at", [_summary(ranked, noun)], charts)
 
 
-def _summary(ranked: list[tuple[str, float]]) -> str:
+def _summary(ranked: list[tuple[str, float]], noun: str) -> str:
     names = [f"“{words.short(name)}”" for name, _ in ranked[:3]]
     together = sum(value for _, value in ranked[:3])
     if len(ranked) <= 3:
@@ -30,13 +33,13 @@ def _summary(ranked: list[tuple[str, float]]) -> str:
     unused = sum(1 for _, value in ranked if value < 0.001)
     said = f"{words.listed(names)} make up {words.share(together)} of what it looks at"
     half = int(np.searchsorted(np.cumsum([value for _, value in ranked]), 0.9)) + 1
-    said += f", and {words.count(min(half, len(ranked)), 'column')} of {len(ranked):,} make up 90 %."
+    said += f", and {words.count(min(half, len(ranked)), noun)} of {len(ranked):,} make up 90 %."
     if unused:
-        said += f" {words.count(unused, 'column counts', 'columns count')} for less than 0.1 %."
+        said += f" {words.count(unused, f'{noun} counts', f'{noun}s count')} for less than 0.1 %."
     return said
 
 
-def _bars(ranked: list[tuple[str, float]]) -> Chart:
+def _bars(ranked: list[tuple[str, float]], noun: str) -> Chart:
     shown = ranked if len(ranked) <= _BARS + 1 else ranked[:_BARS]
     rest = ranked[len(shown) :]
     labels = [words.short(name, 26) for name, _ in shown]
@@ -51,10 +54,10 @@ def _bars(ranked: list[tuple[str, float]]) -> Chart:
     axes.set_xlim(0, max(values) * 1.15 or 1.0)
     axes.set_xlabel("share of importance")
     axes.grid(visible=False, axis="y")
-    table = Table(("column", "importance"), [list(item) for item in ranked])
+    table = Table((noun, "importance"), [list(item) for item in ranked])
     more = words.share(sum(value for _, value in rest))
-    says = f"{len(rest):,} more columns have {more} together." if rest else ""
-    return style.chart(drawn, "importance", "Importance of each column", says, table)
+    says = f"{len(rest):,} more {noun}s have {more} together." if rest else ""
+    return style.chart(drawn, "importance", f"Importance of each {noun}", says, table)
 
 
 def masks(f: Findings, names: list[str]) -> tuple[Floats, list[int]]:

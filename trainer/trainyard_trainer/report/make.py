@@ -15,11 +15,14 @@ from trainyard_trainer.report import (
     importance,
     learning,
     page,
+    passages,
+    pictures,
     residuals,
     scores,
     separation,
     structure,
     style,
+    tokens,
     verdict,
     words,
 )
@@ -36,9 +39,14 @@ _SECTIONS: tuple[Callable[[Findings], Section | None], ...] = (
     residuals.section,
     separation.section,
     calibration.section,
+    tokens.section,
+    pictures.classes,
     importance.section,
+    pictures.attention,
     features.section,
     examples.section,
+    passages.section,
+    pictures.section,
     structure.section,
 )
 
@@ -64,7 +72,7 @@ def make_report(findings: Findings) -> Report:
     """
     with style.styled():
         sections = [made for section in _SECTIONS if (made := _made(section, findings)) is not None]
-    files = {PAGE: page.render(findings.name, _under(findings), sections)}
+    files = {PAGE: page.render(findings.name, _under(findings), verdict.facts(findings), sections)}
     for section in sections:
         for block in section.blocks:
             files[f"{block.name}.json"] = block.table.to_json()
@@ -90,6 +98,5 @@ def _under(f: Findings) -> str:
     what = words.listed([f"“{words.short(name)}”" for name in f.targets[:3]])
     more = f" and {len(f.targets) - 3:,} more" if len(f.targets) > 3 else ""
     kinds = f" into {words.count(len(f.classes), 'class', 'classes')}" if f.classification else ""
-    columns = words.count(len(f.columns) or len(f.importance), "column")
     rows = words.count(len(f.judged), f"{f.part} row")
-    return f"{f.task} of {what}{more}{kinds} by {f.family} from {columns}, judged on {rows}"
+    return f"{f.task} of {what}{more}{kinds} by {f.family} from {f.takes}, judged on {rows}"

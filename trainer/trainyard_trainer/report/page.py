@@ -8,9 +8,11 @@ from html import escape
 from typing import Any
 
 from trainyard_trainer.report import words
-from trainyard_trainer.report.chart import Chart, Listing, Section, plain
+from trainyard_trainer.report.chart import Block, Chart, Listing, Passage, Passages, Section, plain
 
 _CELL = 60
+_FAINT = 0.08
+_FOR, _AGAINST = "213,94,0", "0,114,178"
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1f2329;--muted:#59636e;--grid:#d3d9e0;--paper:#fff;
 --ground:#f5f7f9;--accent:#0062a3}
@@ -23,6 +25,9 @@ font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:62rem;margin:0 auto;padding:1rem}
 header h1{font-size:1.6rem;line-height:1.2;margin:.6rem 0 .2rem;overflow-wrap:anywhere}
 header p{color:var(--muted);margin:0 0 1rem}
+dl{display:flex;flex-wrap:wrap;gap:.6rem 2.2rem;margin:0 0 1rem}
+dl div{display:flex;flex-direction:column-reverse}
+dt{color:var(--muted);font-size:.8rem}dd{margin:0;font-size:1.5rem;font-weight:600;line-height:1.2}
 nav{display:flex;flex-wrap:wrap;gap:.3rem 1rem;margin-bottom:1rem;font-size:.9rem}
 a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 section{background:var(--paper);border:1px solid var(--grid);border-radius:10px;
@@ -36,7 +41,12 @@ figure.wide{grid-column:1/-1}
 figcaption,.says{color:var(--muted);font-size:.85rem;margin:.2rem 0;max-width:48rem}
 .plot{overflow-x:auto}
 .plot svg{display:block;height:auto}
+.plot image{image-rendering:pixelated}
 .table{margin-top:1.2rem;grid-column:1/-1}
+.passage{margin:.7rem 0;padding-left:.8rem;border-left:3px solid var(--grid);max-width:48rem}
+.passage p{margin:0;overflow-wrap:anywhere;white-space:pre-line}
+.passage .says{font-weight:600}
+mark{color:inherit;border-radius:3px;padding:0 .08em}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid);
@@ -49,15 +59,16 @@ footer{color:var(--muted);font-size:.85rem;padding:0 .2rem 2rem}
 """
 
 
-def render(title: str, under: str, sections: Sequence[Section]) -> bytes:
-    """The page, from the verdict down."""
+def render(title: str, under: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> bytes:
+    """The page, from the verdict down; `facts` are a few names and values for its top."""
     links = "".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
     body = "\n".join(_section(s) for s in sections)
+    told = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(words.short(title, 60))} · Trainyard report</title><style>{_STYLE}</style></head>\n"
-        f"<body><main><header><h1>{escape(title)}</h1><p>{escape(under)}</p></header>"
+        f"<body><main><header><h1>{escape(title)}</h1><p>{escape(under)}</p><dl>{told}</dl></header>"
         f'<nav aria-label="Sections">{links}</nav>\n{body}\n'
         "<footer>Beside this page lie every picture as PNG or SVG and the numbers in each as JSON, "
         "by the same name.</footer></main></body></html>\n"
@@ -66,9 +77,43 @@ def render(title: str, under: str, sections: Sequence[Section]) -> bytes:
 
 def _section(section: Section) -> str:
     said = "".join(f"<p>{escape(sentence)}</p>" for sentence in section.sentences if sentence)
-    blocks = "".join(_chart(b) if isinstance(b, Chart) else _table(b) for b in section.blocks)
+    blocks = "".join(_block(block) for block in section.blocks)
     grid = f'<div class="charts">{blocks}</div>' if blocks else ""
     return f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>{said}{grid}</section>'
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Chart):
+        return _chart(block)
+    return _table(block) if isinstance(block, Listing) else _passages(block)
+
+
+def _passages(block: Passages) -> str:
+    """Texts under each other, each with its heading; marks are as strong as what they stand for."""
+    inner = "".join(_passage(passage) for passage in block.passages)
+    left = len(block.table.data) - len(block.passages)
+    if left > 0:
+        inner += f'<p class="says">{left:,} more in {escape(block.name)}.json</p>'
+    says = f'<p class="says">{escape(block.says)}</p>' if block.says else ""
+    return _titled(block.title, says + inner, block.folded)
+
+
+def _passage(passage: Passage) -> str:
+    text = "".join(_span(words_, weight) for words_, weight in passage.spans) or "(empty)"
+    return f'<div class="passage"><p class="says">{escape(passage.heading)}</p><p>{text}</p></div>'
+
+
+def _span(text: str, weight: float) -> str:
+    if abs(weight) < _FAINT or not text.strip():
+        return escape(text)
+    colour = _FOR if weight > 0 else _AGAINST
+    return f'<mark style="background:rgba({colour},{min(abs(weight), 1.0) * 0.7:.2f})">{escape(text)}</mark>'
+
+
+def _titled(title: str, inner: str, folded: bool) -> str:
+    if folded:
+        return f'<details class="table"><summary>{escape(title)}</summary>{inner}</details>'
+    return f'<div class="table"><h3>{escape(title)}</h3>{inner}</div>'
 
 
 def _chart(chart: Chart) -> str:
@@ -106,9 +151,7 @@ def _table(listing: Listing) -> str:
     says = f'<p class="says">{escape(listing.says)}</p>' if listing.says else ""
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     grid = f'{says}<div class="scroll"><table>{inner}</table></div>{more}'
-    if listing.folded:
-        return f'<details class="table"><summary>{escape(listing.title)}</summary>{grid}</details>'
-    return f'<div class="table"><h3>{escape(listing.title)}</h3>{grid}</div>'
+    return _titled(listing.title, grid, listing.folded)
 
 
 def _is_number(value: Any) -> bool:

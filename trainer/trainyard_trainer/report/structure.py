@@ -30,7 +30,7 @@ def section(f: Findings) -> Section | None:
 
 
 def _chart(f: Findings) -> Chart:
-    blocks = outline(f.layers, words.count(len(f.ranked_features), "column"))
+    blocks = outline(f.layers, f.takes)
     columns = ("block", "kind", "parameters", "fed by")
     data = [
         [layer.name, layer.kind, layer.parameters, ", ".join(blocks[s][0].name for s in sorted(fed))]

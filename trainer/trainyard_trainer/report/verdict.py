@@ -26,6 +26,20 @@ def section(f: Findings) -> Section:
     return Section("verdict", "In short", sentences)
 
 
+def facts(f: Findings) -> list[tuple[str, str]]:
+    """The few numbers for the top of the page, each with its name."""
+    found = []
+    if (best := headline(f)) is not None:
+        found.append((words.metric(best.metric), words.number(best.value)))
+        for name, values in baselines(f).items():
+            if best.metric in values:
+                found.append((name, words.number(values[best.metric])))
+    found.append((f"{f.part} rows", words.number(len(f.judged))))
+    if f.best_epoch and f.history:
+        found.append(("epoch kept", f"{f.best_epoch} of {max(f.history)}"))
+    return found
+
+
 def _reached(f: Findings) -> list[str]:
     best = headline(f)
     rows = words.count(len(f.judged), f"{f.part} row")
