@@ -44,7 +44,8 @@ def _run(stop: StopRequest) -> tuple[str, int]:
     from trainyard_trainer.observer import LogObserver
     from trainyard_trainer.outcome import Outcome
     from trainyard_trainer.resolve import read_spec, resolve
-    from trainyard_trainer.runner import make_result, run_job
+    from trainyard_trainer.results import make_result
+    from trainyard_trainer.runner import run_job
 
     workdir = Path(os.environ.get("TRAINYARD_WORKDIR", WORKDIR))
     try:

@@ -17,6 +17,7 @@ from trainyard_trainer.evaluate import names
 from trainyard_trainer.evaluate.judge import evaluate, prefixed
 from trainyard_trainer.fit.device import configure, share_out
 from trainyard_trainer.fit.feed import DevicePart
+from trainyard_trainer.fit.group import ALONE, Group
 from trainyard_trainer.fit.loop import Fitter, Scorer
 from trainyard_trainer.fit.losses import class_weights, make_loss
 from trainyard_trainer.fit.selection import Selection
@@ -25,15 +26,16 @@ from trainyard_trainer.resolve import Job
 from trainyard_trainer.scores import to_scores
 
 
-def assemble(job: Job, data: Prepared) -> tuple[Network, Fitter]:
+def assemble(job: Job, data: Prepared, group: Group = ALONE) -> tuple[Network, Fitter]:
     """Everything seeded, built and on the device."""
     family = FAMILIES[job.family]
     torch.manual_seed(job.fit.seed)  # weights are drawn on the CPU: the same on every device
     network = family.build(family.config(job.model, data.preprocessor.shape()))
     widest = max(min(parameter.shape) for parameter in network.parameters() if parameter.ndim > 1)
-    rows = min(job.fit.batch_size, len(data.train))
+    rows = min(job.fit.batch_size, len(data.train)) // group.size
     device = configure(job.fit.deterministic, rows * widest)
     network = network.to(device)
+    network.peers = group.peers
     share_out(network, rows)
     weights = None
     if data.target.task == "Classification":
@@ -49,6 +51,7 @@ def assemble(job: Job, data: Prepared) -> tuple[Network, Fitter]:
         _scorer(data, loss),
         _selection(job.fit, data),
         job.fit,
+        group,
     )
     return network, fitter
 

@@ -50,6 +50,10 @@ class Temporary(JobError):  # noqa: N818
     cause, exit_code = "Temporary", 75
 
 
+class PeersLost(Temporary):
+    """Another process of this training is gone; it, or whoever watched it, knows why."""
+
+
 class NotAllowed(JobError):  # noqa: N818
     """Something answered, and refused."""
 

@@ -7,13 +7,13 @@ import sys
 import traceback
 from pathlib import Path
 
-from trainyard.api.states import Cause
-from trainyard.api.wire import Result, ResultData
+from trainyard.api.wire import Result
 from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Stopped, Temporary
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.pipeline import Loaded, Pipeline
 from trainyard_trainer.resolve import Job
+from trainyard_trainer.results import make_result
 from trainyard_trainer.stop import StopRequest
 
 
@@ -57,25 +57,3 @@ def as_job_error(raised: BaseException) -> JobError | None:
     if isinstance(raised, UnicodeError):
         return DataError(f"a text of the data cannot be read: {text:.300}", "save the data as UTF-8")
     return None
-
-
-def make_result(outcome: Outcome, error: JobError | None) -> Result:
-    """The job's last word."""
-    data = None
-    if outcome.data_digest is not None:
-        data = ResultData(
-            data_digest=outcome.data_digest, holdout_digest=outcome.holdout_digest, rows=outcome.rows
-        )
-    return Result(
-        exit_code=0 if error is None else error.exit_code,
-        cause=Cause(error.cause) if error is not None and error.cause else None,
-        message=error.message[:4096] if error is not None else None,
-        remedy=error.remedy[:4096] or None if error is not None else None,
-        experiment_id=outcome.experiment_id,
-        run_id=outcome.run_id,
-        model_uri=outcome.model_uri,
-        model_sha256=outcome.model_sha256,
-        metrics=outcome.metrics,
-        data=data,
-        epochs=outcome.epochs,
-    )

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+LOCAL_PROCESSES = "TRAINYARD_LOCAL_PROCESSES"
+"""Environment: how many processes of one training share what this pod or machine has."""
 
 
 def cpu_quota(cgroup: Path = CGROUP) -> float | None:
@@ -28,8 +30,18 @@ def cpu_quota(cgroup: Path = CGROUP) -> float | None:
     return None
 
 
+def local_processes() -> int:
+    """Among how many processes CPUs and memory are divided."""
+    try:
+        return max(1, int(os.environ.get(LOCAL_PROCESSES, "")))
+    except ValueError:
+        return 1
+
+
 def thread_count(cgroup: Path = CGROUP) -> int:
     """Threads worth having: the quota, else the CPU request (TRAINYARD_CPU_REQUEST_MILLI), else the cores.
+
+    Processes that train together get an equal share each.
 
     Torch would take the node's cores, and a pod that may use two of 64 would spend its time being throttled.
     """
@@ -40,7 +52,7 @@ def thread_count(cgroup: Path = CGROUP) -> int:
             granted = float(os.environ.get("TRAINYARD_CPU_REQUEST_MILLI", "")) / 1000
         except ValueError:
             granted = float(cores)
-    return max(1, min(cores, math.ceil(granted)))
+    return max(1, min(cores, math.ceil(granted)) // local_processes())
 
 
 def prepare_environment() -> None:

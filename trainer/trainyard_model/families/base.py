@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from ..peers import Peers
+
 Kind = Literal["table", "text", "image"]
 
 
@@ -148,6 +150,11 @@ class Network(nn.Module, ABC):
     config: Config
     compiles: ClassVar[bool] = True
     """Whether torch.compile may take `training_loss`; a family whose backward pass is its own says no."""
+    peers: Peers | None = None
+    """Other processes that train the same network on other rows of every batch; set before training begins.
+
+    Their gradients and losses are averaged. What else is of the whole batch asks them, as `batch_norm` does.
+    """
 
     @abstractmethod
     def outputs(self, *inputs: Tensor) -> Tensor:
@@ -176,6 +183,12 @@ class Network(nn.Module, ABC):
         value = self.training_loss(batch, loss, generator)
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
+
+    def settle(self) -> None:
+        """Make the same in all processes what each keeps for itself during an epoch; mostly nothing.
+
+        Every process calls it at the same step: at an epoch's end, and before a checkpoint.
+        """
 
     def pretrained(self, vectors: Tensor, trainable: bool) -> None:
         """Start the tokens' embedding from vectors (vocabulary, width); frozen unless trainable.

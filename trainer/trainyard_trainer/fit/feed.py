@@ -29,10 +29,16 @@ class DevicePart:
             None if self.weight is None else self.weight.index_select(0, rows),
         )
 
-    def blocks(self) -> Iterator[tuple[Tensor, ...]]:
-        """The inputs, so many rows at a time."""
-        for start in range(0, len(self), _BLOCK_ROWS):
-            yield tuple(values[start : start + _BLOCK_ROWS] for values in self.inputs)
+    def targets(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Targets and weights of some rows."""
+        weight = None if self.weight is None else self.weight.index_select(0, rows)
+        return self.target.index_select(0, rows), weight
+
+    def blocks(self, rows: slice = slice(None)) -> Iterator[tuple[Tensor, ...]]:
+        """The inputs of rows one after another, so many at a time."""
+        first, last, _ = rows.indices(len(self))
+        for start in range(first, last, _BLOCK_ROWS):
+            yield tuple(values[start : min(last, start + _BLOCK_ROWS)] for values in self.inputs)
 
     def __len__(self) -> int:
         return len(self.target)

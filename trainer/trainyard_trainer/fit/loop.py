@@ -1,7 +1,8 @@
 """The training loop: data on the device, no loader, no sync inside an epoch.
 
 Order and randomness of an epoch follow from the seed and the epoch's number alone, so a training that was
-stopped and resumed at any step ends with the weights of one that was not.
+stopped and resumed at any step ends with the weights of one that was not. Of several processes (`group`) each
+draws the same order and takes its own rows of every batch.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import torch
 from torch import Tensor
 
 from trainyard_model import Loss, Network
-from trainyard_trainer.errors import InvalidSpec, Stopped
+from trainyard_trainer.errors import Defect, InvalidSpec, Stopped
 from trainyard_trainer.fit.checkpoint import State
 from trainyard_trainer.fit.feed import DevicePart, batches
+from trainyard_trainer.fit.group import ALONE, Group, digest
 from trainyard_trainer.fit.schedule import Schedule
 from trainyard_trainer.fit.selection import Selection
 from trainyard_trainer.fit.settings import FitSettings
@@ -81,21 +83,25 @@ class Fitter:
         scorer: Scorer,
         selection: Selection,
         settings: FitSettings,
+        group: Group = ALONE,
     ) -> None:
+        self.group = group
         self.network, self.train, self.validation = network, train, validation
         self.scorer, self.selection, self.settings = scorer, selection, settings
         self.device = train.target.device
-        self.batch = network.batch_rows(min(settings.batch_size, len(train)))
+        self.share = network.batch_rows(min(settings.batch_size, len(train)) // group.size)
+        self.batch = self.share * group.size
         if self.batch == 0:
             raise InvalidSpec(
-                "training.batchSize: this model normalises over a batch, which needs at least 2 rows",
-                "raise training.batchSize",
+                "training.batchSize: a batch has too few rows for this model"
+                + (f" and {group.size} processes" if group.size > 1 else ", which normalises over 2 or more"),
+                "raise training.batchSize" + (" or use fewer processes" if group.size > 1 else ""),
             )
         self.steps = len(train) // self.batch
         self.schedule = Schedule(
             settings.schedule, settings.optimizer.learning_rate, self.steps, settings.epochs
         )
-        self.stepper = Stepper(network, loss, settings, self.device)
+        self.stepper = Stepper(network, loss, settings, self.device, group)
         self.at = _Position()
         self._generator: torch.Generator | None = None
         self._saved_at = time.monotonic()
@@ -109,6 +115,10 @@ class Fitter:
         """
         if self.settings.compile:
             self.stepper.compile(hooks.say)
+        if self.group.size > 1 and not self.group.same(digest(self.network.state_dict())):
+            raise Defect(
+                "the processes begin with different weights", "use nodes with the same processors and image"
+            )
         while self.at.epoch < self.settings.epochs and not self.selection.exhausted:
             started, first = time.monotonic(), self.at.step
             rate = self._train_epoch(hooks)
@@ -116,35 +126,52 @@ class Fitter:
             metrics = {**self._metrics(), "learning_rate": rate}
             self._advance(metrics)
             best = self.selection.consider(self.at.epoch, metrics, self.network)
-            if hooks.epoch_done(Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best)):
+            epoch = Epoch(self.at.epoch, metrics, time.monotonic() - started, rows, best)
+            if self.group.any(bool(hooks.epoch_done(epoch))):
                 self.selection.finish()
-            self._save_if_due(hooks)
-        hooks.save(self.state(), self.at.epoch)
+            if self._save_due():
+                self._save(hooks)
+        self._save(hooks)
         self.selection.restore(self.network)
 
     def _train_epoch(self, hooks: Hooks) -> float:
         """All steps that are left of the epoch; the last learning rate comes back."""
         self.network.train()
-        generator = torch.Generator(self.device).manual_seed(epoch_seed(self.settings.seed, self.at.epoch))
+        seed = epoch_seed(self.settings.seed, self.at.epoch)
+        generator = torch.Generator(self.device).manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
         if self.at.generator is not None:
             generator.set_state(self.at.generator)
         self._generator = generator
         total = self.at.loss_sum = self.at.loss_sum.to(self.device)
-        left = batches(self.train, order, self.batch, self.at.step, self.steps)
+        whole = order[: self.steps * self.batch].view(self.steps, self.group.size, self.share)
+        mine = whole[:, self.group.rank].flatten()
         rate = math.nan
-        for step, batch in enumerate(left, self.at.step):
+        for step, batch in enumerate(
+            batches(self.train, mine, self.share, self.at.step, self.steps), self.at.step
+        ):
             self.at.step = step
-            if hooks.stopping():
-                hooks.save(self.state(), self.at.epoch)
+            stop, save = self.group.agree(hooks.stopping(), self._save_due())
+            if stop or save:
+                self._settle()
+                self._save(hooks)
+            if stop:
                 raise Stopped(f"stopped in epoch {self.at.epoch + 1} of {self.settings.epochs}, state saved")
-            self._save_if_due(hooks)
             if (due := self.schedule.rate(self.at.epoch, step)) != rate:
                 rate = due
                 self.stepper.set_rate(rate)
+            if self.group.size > 1:
+                generator.manual_seed(step_seed(seed, step, self.group.rank))
+                self.stepper.begin(*self.train.targets(whole[step].flatten()))
             total += self.stepper(batch, generator)
         self._generator = None
+        self._settle()
         return rate
+
+    def _settle(self) -> None:
+        """What the processes keep each for itself becomes the same in all."""
+        self.network.settle()
+        self.group.mean(self.at.loss_sum)
 
     def _advance(self, metrics: Mapping[str, float]) -> None:
         """Position after the epoch, and the schedule's memory of it."""
@@ -155,11 +182,13 @@ class Fitter:
             self.schedule.epoch_done(metrics["train_loss"], maximize=False)
 
     def _metrics(self) -> dict[str, float]:
-        """The epoch's one sync: mean training loss, and validation."""
+        """The epoch's one sync: mean training loss, and validation, judged once for all processes."""
         metrics = {"train_loss": self.at.loss_sum.item() / self.steps}
         self._check_finite("loss", metrics["train_loss"])
         if len(self.validation):
-            metrics |= self.scorer(self.outputs(self.validation), self.validation)
+            rows = self.group.part(len(self.validation))
+            outputs = self.group.whole(self.outputs(self.validation, rows), len(self.validation))
+            metrics |= self.group.share(lambda: dict(self.scorer(outputs, self.validation)))
             self._check_finite("validation loss", metrics["val_loss"])
         return metrics
 
@@ -172,13 +201,17 @@ class Fitter:
             )
 
     @torch.inference_mode()
-    def outputs(self, part: DevicePart) -> Tensor:
-        """What the network as it is now says to all rows of a part, (rows, outputs) in float32."""
+    def outputs(self, part: DevicePart, rows: slice = slice(None)) -> Tensor:
+        """What the network as it is now says to some rows of a part, (rows, outputs) in float32."""
         self.network.eval()
-        return torch.cat([self.network.outputs(*inputs) for inputs in part.blocks()])
+        return torch.cat([self.network.outputs(*inputs) for inputs in part.blocks(rows)])
 
-    def _save_if_due(self, hooks: Hooks) -> None:
-        if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
+    def _save_due(self) -> bool:
+        """The first process alone looks at the clock."""
+        return self.group.first and time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds
+
+    def _save(self, hooks: Hooks) -> None:
+        if self.group.first:
             hooks.save(self.state(), self.at.epoch)
             self._saved_at = time.monotonic()
 
@@ -207,3 +240,8 @@ class Fitter:
 def epoch_seed(seed: int, epoch: int) -> int:
     """A seed for each epoch that no other epoch of a nearby seed shares."""
     return (seed * 0x9E3779B97F4A7C15 + (epoch + 1) * 0xD1342543DE82EF95) % 2**63
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Of what a process draws in a step; another process, or step of the epoch, has another."""
+    return (seed + (step * 4096 + rank + 1) * 0x9E3779B97F4A7C15) % 2**63

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainyard_model import Batch, Loss, Network
+from trainyard_trainer.fit.group import ALONE, Group, SharedLoss
 from trainyard_trainer.fit.optimizers import make_optimizer
 from trainyard_trainer.fit.settings import FitSettings
 
@@ -17,8 +18,17 @@ from trainyard_trainer.fit.settings import FitSettings
 class Stepper:
     """The network with its optimiser and numerics."""
 
-    def __init__(self, network: Network, loss: Loss, settings: FitSettings, device: torch.device) -> None:
-        self.network, self.loss, self.settings, self.device = network, loss, settings, device
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        settings: FitSettings,
+        device: torch.device,
+        group: Group = ALONE,
+    ) -> None:
+        self.network, self.settings, self.device, self.group = network, settings, device, group
+        self._shared = SharedLoss(loss, group.size)
+        self.loss: Loss = loss if group.size == 1 else self._shared
         self.parameters = list(network.parameters())
         self.optimizer = make_optimizer(self.parameters, settings.optimizer)
         self._backward = network.backward
@@ -53,11 +63,16 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
+    def begin(self, target: Tensor, weight: Tensor | None) -> None:
+        """Of several processes: the targets and weights of all rows of the next step's batch."""
+        self._shared.begin(target, weight)
+
     def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Learn from a batch; its detached loss comes back."""
         self.optimizer.zero_grad(set_to_none=True)
         with self._precision():
             loss = self._backward(batch, self.loss, generator)
+        self.group.average(self.parameters)
         self._clip()
         self.optimizer.step()
         return loss

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...batch_norm import batch_norm
 from ...embedding import PackedEmbedding, drop_categories
 from ..base import Batch, Layer, Loss, Network
 from ..workers import side_by_side
@@ -64,6 +65,7 @@ class TabNet(Network):
     config: TabNetConfig
     compiles = False
     workers = 1
+    _settled = True
     share: Tensor | None
     mean: Tensor
     variance: Tensor
@@ -114,9 +116,10 @@ class TabNet(Network):
         if self.embedding is not None:
             looked_up = self.embedding(codes)
             x = torch.cat([numeric, looked_up], 1) if self.config.numeric else looked_up
-        return functional.batch_norm(
-            x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training, _MOMENTUM, norm.eps
-        )
+        mean, variance = norm.running_mean, norm.running_var
+        if training and mean is not None and variance is not None:
+            return batch_norm(x, mean, variance, norm.weight, norm.bias, _MOMENTUM, norm.eps, self.peers)
+        return functional.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)
 
     def cuts(self, rows: int) -> tuple[Cut, ...]:
         """Slices of a batch, and which rows meet in a virtual batch (see `ghost_norm`)."""
@@ -151,13 +154,45 @@ class TabNet(Network):
         decision, entropy = decide(x, self._weights(), self._rules(), found)
         return decision @ self.head.t(), entropy, found
 
+    @property
+    def _running(self) -> tuple[Tensor, ...]:
+        return self.mean, self.variance, self.attend_mean, self.attend_variance
+
     @torch.no_grad()
-    def _fold(self, statistics: Sequence[Statistics]) -> None:
-        """Those of cuts in a row into the running ones."""
-        running = (self.mean, self.variance, self.attend_mean, self.attend_variance)
+    def _fold(self, statistics: Sequence[Statistics], rows: int) -> None:
+        """Those of cuts in a row, all of a batch of so many rows, into the running ones.
+
+        Of several processes each keeps a summand: running values are linear in what is folded into them, so
+        with the others' virtual batches as mere decay, before and after its own, the summands add up (in
+        `settle`) to what one process would have folded from all, rank by rank.
+        """
+        before = after = 0
+        if self.peers is not None:
+            count, _ = virtual_batches(rows, self.config.virtual_batch_size)
+            before, after = count * self.peers.rank, count * (self.peers.size - 1 - self.peers.rank)
+            if self._settled and self.peers.rank:
+                for running in self._running:
+                    running.zero_()  # the first process has it
+            self._settled = False
+        self._decay(before)
         for found in statistics:
-            for old, new in zip(running, found, strict=True):
+            for old, new in zip(self._running, found, strict=True):
                 fold(old, new, self.config.momentum)
+        self._decay(after)
+
+    def _decay(self, count: int) -> None:
+        """Of the running statistics, as by so many virtual batches whose own are 0."""
+        if count:
+            for running in self._running:
+                running.mul_((1.0 - self.config.momentum) ** count)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Add up the summands of the running statistics that the processes keep."""
+        if self.peers is not None and not self._settled:
+            for running in self._running:
+                self.peers.add(running)
+            self._settled = True
 
     def forward(self, numeric: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """In training: outputs, and the mean negative entropy of the masks (to be subtracted, weighted)."""
@@ -165,7 +200,7 @@ class TabNet(Network):
         out, entropy, found = zip(
             *(self._decide(x[cut.start : cut.stop], cut) for cut in self.cuts(len(x))), strict=True
         )
-        self._fold(found)
+        self._fold(found, len(x))
         return torch.cat(out), torch.stack(entropy).sum() / (len(x) * self.config.n_steps)
 
     def _inputs(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -181,7 +216,7 @@ class TabNet(Network):
             *(self._part(x[cut.start : cut.stop], cut, batch, loss, divisor) for cut in self.cuts(len(x))),
             strict=True,
         )
-        self._fold(found)
+        self._fold(found, len(x))
         return torch.stack(values).sum()
 
     def _part(
@@ -219,8 +254,8 @@ class TabNet(Network):
 
         done = side_by_side(work, self.cuts(len(x)), self._busy(len(x), self.workers))
         grads: list[Tensor] = []
+        self._fold([found for share in done for found in share.found], len(x))
         for share in done:
-            self._fold(share.found)
             grads = _add(grads, share.parameters)
         for parameter, grad in zip(parameters, grads, strict=True):
             parameter.grad = grad.contiguous() if parameter.grad is None else parameter.grad.add_(grad)
