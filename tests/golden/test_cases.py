@@ -83,6 +83,12 @@ def test_applied_plan_leaves_nothing_to_do(path: Path) -> None:
     world.apply(world.look())
     again = world.look()
     assert again.empty, plain(again)
+    if isinstance(world, World):
+        status = (
+            Record.parse(world.cr["status"], world.now) if world.cr and "status" in world.cr else Record()
+        )
+        over = status.terminal or status.state is State.SUSPENDED
+        assert world.networks <= (set() if over else {status.attempt}), "a Service outlived its attempt"
 
 
 @each_case

@@ -10,10 +10,11 @@ import dataclasses
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from trainyard.api.names import LABEL_INDEX
 from trainyard.core import reading
 from trainyard.core.conditions import format_time, parse_time
 from trainyard.core.observed import Observed
@@ -21,13 +22,16 @@ from trainyard.core.plan import (
     Action,
     CreateJob,
     CreateModelServer,
+    CreateNetwork,
     Delete,
+    DeleteNetwork,
     DeleteSelf,
     Need,
     PatchMetadata,
     Plan,
     Register,
 )
+from trainyard.core.policy import read_policy
 from trainyard.core.reading_serving import server_facts
 from trainyard.core.resource import TrainingJob
 from trainyard.core.serving_observed import PromotionFacts, RegistryFacts, VersionFacts
@@ -71,6 +75,8 @@ class World:
     jobs: dict[str, Body] = field(default_factory=dict)
     pods: list[Body] = field(default_factory=list)
     events: list[Body] = field(default_factory=list)
+    networks: set[int] = field(default_factory=set)
+    """Attempts that have a Service and a NetworkPolicy."""
     seen: dict[str, Any] = field(default_factory=dict)
     """Further fields of Observed."""
     promotion: PromotionFacts = field(default_factory=PromotionFacts)
@@ -85,6 +91,7 @@ class World:
         for number, over in given.get("jobs", {}).items():
             body = merged(world.render(int(number)), over or {})
             world.jobs[body["metadata"]["name"]] = body
+        world.networks = set(given.get("jobs", {})) if world.nodes > 1 else set()
         world.pods = [world.pod(i, over) for i, over in enumerate(given.get("pods", []))]
         world.events = list(given.get("events", []))
         return world
@@ -99,15 +106,19 @@ class World:
         return body
 
     def pod(self, index: int, over: Mapping[str, Any]) -> Body:
-        """A pod; `attempt` tells whose it is."""
-        rest = {k: v for k, v in over.items() if k != "attempt"}
+        """A pod; `attempt` tells whose it is, `index` its place in a group."""
+        rest = {k: v for k, v in over.items() if k not in {"attempt", "index"}}
+        index = over.get("index", index)
         number = over.get("attempt", 1)
+        labels = attempt_labels("adult", number)
+        if self.nodes > 1:
+            labels[LABEL_INDEX] = str(index)
         base = {
             "metadata": {
                 "name": f"adult-tj-a{number}-{index}",
                 "uid": f"pod-{number}-{index}",
                 "creationTimestamp": "2026-11-21T12:00:00Z",
-                "labels": attempt_labels("adult", number),
+                "labels": labels,
                 "ownerReferences": [{"kind": "Job", "uid": f"job-{number}"}],
             },
             "spec": {"nodeName": "node-1", "containers": [{"name": "trainer", "image": "trainer:1"}]},
@@ -115,6 +126,11 @@ class World:
         }
         body: Body = merged(base, rest)
         return body
+
+    @property
+    def nodes(self) -> int:
+        """How many pods an attempt has."""
+        return read_policy(self.cr["spec"]).nodes if self.cr else 1
 
     def look(self) -> Plan:
         """Decide, answering what the decision asks for."""
@@ -156,8 +172,17 @@ class World:
             case CreateJob(attempt=number):
                 assert attempt_name("adult", number) not in self.jobs, "created twice"
                 self.jobs[attempt_name("adult", number)] = self.render(number, action)
+            case CreateNetwork(attempt=number):
+                assert attempt_name("adult", number) not in self.jobs, "too late for the pods"
+                self.networks.add(number)
+            case DeleteNetwork(attempt=number):
+                self.networks.discard(number)
             case Delete(attempt=number):
                 self.jobs.pop(attempt_name("adult", number), None)
+                for pod in self.pods:
+                    if pod["metadata"]["ownerReferences"][0]["uid"] == f"job-{number}":
+                        gone = format_time(self.now + timedelta(seconds=60))
+                        pod["metadata"].setdefault("deletionTimestamp", gone)
             case PatchMetadata(attempt=number):
                 name = attempt_name("adult", number)
                 self.jobs[name]["metadata"] |= self.render(number)["metadata"]

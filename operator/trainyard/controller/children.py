@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,14 @@ async def create_child(
     except Forbidden as error:
         return Setback(refused=str(error))
     return None
+
+
+async def delete_child(kube: Kube, subject: Subject, resource: Resource, name: str) -> None:
+    """Delete a child by its name, if it is ours and still there."""
+    with suppress(NotFound):
+        found = await kube.get(resource, subject.namespace, name)
+        if owned(found, subject.uid):
+            await kube.delete(resource, subject.namespace, name, found["metadata"]["uid"])
 
 
 async def _taken(kube: Kube, subject: Subject, resource: Resource, body: dict[str, Any]) -> Setback | None:

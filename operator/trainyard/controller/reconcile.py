@@ -13,14 +13,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from trainyard.controller.children import Setback, create_child, status_body, usable_account
+from trainyard.controller.children import Setback, create_child, delete_child, status_body, usable_account
 from trainyard.controller.installation import Installations
 from trainyard.controller.kube import (
     CONFIG_MAPS,
     EVENTS,
     JOBS,
     MODEL_SERVERS,
+    NETWORK_POLICIES,
     PODS,
+    SERVICES,
     TRAINING_JOBS,
     AlreadyExists,
     Conflict,
@@ -40,7 +42,9 @@ from trainyard.core.plan import (
     CreateConfigMap,
     CreateJob,
     CreateModelServer,
+    CreateNetwork,
     Delete,
+    DeleteNetwork,
     DeleteSelf,
     Need,
     PatchMetadata,
@@ -53,6 +57,7 @@ from trainyard.core.serving_observed import PromotionFacts
 from trainyard.core.tags import registered_name
 from trainyard.core.trainingjob import decide
 from trainyard.render.configmap import attempt_config_map
+from trainyard.render.group import attempt_network_policy, attempt_service
 from trainyard.render.inputs import Attempt
 from trainyard.render.job import attempt_job
 from trainyard.render.labels import attempt_labels, repair, selector
@@ -98,6 +103,7 @@ class TrainingJobReconciler:
         except NotFound:
             self._setbacks.pop(key, None)
             self._registry.forget(key)
+            self._pods.forget(key)
             self._metrics.jobs.forget(key)
             self._forget(key)
             return None
@@ -111,7 +117,7 @@ class TrainingJobReconciler:
         for _ in range(_LOOKS):
             if not plan.needs:
                 break
-            observed = await self._look(key, job, observed, plan.needs)
+            observed = await self._look(key, job, observed, plan)
             plan = decide(job, observed, datetime.now(UTC))
         return plan
 
@@ -139,18 +145,14 @@ class TrainingJobReconciler:
             return None
         return reading.attempt_job(body, owner_uid=job.uid, labels=attempt_labels(job.name, attempt))
 
-    async def _look(self, key: Key, job: TrainingJob, observed: Observed, needs: frozenset[Need]) -> Observed:
+    async def _look(self, key: Key, job: TrainingJob, observed: Observed, plan: Plan) -> Observed:
+        needs = plan.needs
         if Need.PODS in needs:
             found = self._kube.list(PODS, job.namespace, labelSelector=selector(job.name))
             self._pods.replace(key, [reading.pod(body) async for body in found])
             observed = replace(observed, pods=self._pods.of(key), pods_fresh=True)
         if Need.EVENTS in needs:
-            child = observed.attempt_job
-            uids = [p.uid for p in observed.pods if child is not None and p.job_uid == child.uid]
-            uids = uids or ([child.uid] if child is not None else [])
-            observed = replace(
-                observed, events=tuple([e for uid in uids[:1] for e in await self._events(job, uid)])
-            )
+            observed = replace(observed, events=tuple(await self._events(job, plan.about)))
         if Need.ACCOUNT in needs:
             account = reading.text(reading.mapping(job.spec.get("compute")).get("serviceAccountName"))
             observed = replace(observed, account=await usable_account(self._kube, job.namespace, account))
@@ -195,6 +197,11 @@ class TrainingJobReconciler:
                 install = await self._installations.current()
                 body = attempt_config_map(_attempt(job, action.attempt), install)
                 return await create_child(self._kube, job, CONFIG_MAPS, body)
+            case CreateNetwork():
+                return await self._create_network(job, _attempt(job, action.attempt))
+            case DeleteNetwork():
+                for resource in (SERVICES, NETWORK_POLICIES):
+                    await delete_child(self._kube, job, resource, attempt_name(job.name, action.attempt))
             case CreateJob():
                 install = await self._installations.current()
                 body = attempt_job(_with(_attempt(job, action.attempt), action), install)
@@ -216,6 +223,10 @@ class TrainingJobReconciler:
             case DeleteSelf():
                 await self._kube.delete(TRAINING_JOBS, job.namespace, job.name, action.uid)
         return None
+
+    async def _create_network(self, job: TrainingJob, attempt: Attempt) -> Setback | None:
+        setback = await create_child(self._kube, job, NETWORK_POLICIES, attempt_network_policy(attempt))
+        return setback or await create_child(self._kube, job, SERVICES, attempt_service(attempt))
 
     async def _create_server(self, job: TrainingJob, action: CreateModelServer) -> Setback | None:
         """It is nobody's child: one that is there already is fine."""

@@ -46,25 +46,35 @@ def owner_key(body: Mapping[str, Any]) -> Key | None:
 
 
 class Pods:
-    """The last known facts of trainer pods, by TrainingJob."""
+    """The last known facts of trainer pods, by TrainingJob.
+
+    How a pod ended is remembered after it is gone, until a later attempt has pods: Kubernetes deletes the
+    peers of the first pod that it sees fail, and what one of them said may be the cause.
+    """
 
     def __init__(self) -> None:
         self._by_key: dict[Key, dict[str, Pod]] = {}
+        self._ended: dict[Key, dict[str, Pod]] = {}
 
     def of(self, key: Key) -> tuple[Pod, ...]:
         """Pods of a TrainingJob, in a stable order."""
-        found = self._by_key.get(key, {})
+        found = {**self._ended.get(key, {}), **self._by_key.get(key, {})}
         return tuple(found[name] for name in sorted(found))
 
     def put(self, key: Key, pod: Pod) -> None:
         """A pod was seen."""
+        ended = self._ended.get(key, {})
+        if any(old.attempt < pod.attempt for old in ended.values()):
+            del self._ended[key]
         self._by_key.setdefault(key, {})[pod.name] = pod
 
     def drop(self, key: Key, name: str) -> None:
         """A pod was deleted."""
         found = self._by_key.get(key)
         if found is not None:
-            found.pop(name, None)
+            pod = found.pop(name, None)
+            if pod is not None and pod.over:
+                self._ended.setdefault(key, {})[name] = pod
             if not found:
                 del self._by_key[key]
 
@@ -75,6 +85,10 @@ class Pods:
             self._by_key[key] = found
         else:
             self._by_key.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """The TrainingJob is gone, and nobody asks any more how its pods ended."""
+        self._ended.pop(key, None)
 
     def replace_all(self, pods: Mapping[Key, list[Pod]]) -> None:
         """All pods were listed."""

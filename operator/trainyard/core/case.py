@@ -42,9 +42,9 @@ class Case:
 
     @property
     def pods(self) -> tuple[Pod, ...]:
-        """Pods of the current attempt's Job."""
+        """Pods of the current attempt's Job, by their index."""
         uid = self.child.uid if self.child is not None else self.record.retry.job_uid
-        return tuple(p for p in self.observed.pods if p.job_uid == uid and uid)
+        return tuple(sorted((p for p in self.observed.pods if p.job_uid == uid and uid), key=_place))
 
     @property
     def live(self) -> tuple[Pod, ...]:
@@ -93,6 +93,10 @@ class Case:
             record = replace(record, retry=replace(record.retry, job_uid=self.child.uid))
             status = record.to_status()
         return Plan(status, tuple(actions), tuple(notes) if _transition(self.record, record) else (), requeue)
+
+
+def _place(pod: Pod) -> tuple[int, str]:
+    return pod.index, pod.name
 
 
 def _transition(old: Record, new: Record) -> bool:

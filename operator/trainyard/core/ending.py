@@ -8,14 +8,16 @@ from trainyard.api.states import Cause, Reason, State
 from trainyard.core import promotion
 from trainyard.core.case import Case
 from trainyard.core.conditions import clip, sentences
-from trainyard.core.failures import Failure, failure
+from trainyard.core.failures import Failure, echoes, failure
 from trainyard.core.observed import Pod
-from trainyard.core.plan import Action, Child, Delete, DeleteSelf, Need, Note, Plan
+from trainyard.core.plan import Action, Child, Delete, DeleteNetwork, DeleteSelf, Need, Note, Plan
 from trainyard.core.record import Record, Retry
 from trainyard.core.result import Result, parse_result
 
 RESULT_PATIENCE = 10
 """Seconds that a complete Job without a readable pod is waited for."""
+LINGER = 60
+"""Seconds that the other pods of a group have to end after the one with the result."""
 
 
 def latched(case: Case) -> Plan | None:
@@ -40,18 +42,35 @@ def succeeded(case: Case) -> Plan | None:
     if case.record.attempt == 0:
         return None
     complete = case.child is not None and case.child.complete
-    done = [p for p in case.pods if p.exit_code == 0 and p.phase != "Failed"]
-    if not complete and not (done and case.policy.nodes == 1):
+    done = next((p for p in case.pods if p.done and p.index == 0), None)
+    if done is not None:
+        others = [p for p in case.pods if not p.done]
+        return _succeed(case, done) if complete or not others else _lingering(case, done, others)
+    if not complete:
         return None
-    if done:
-        return _succeed(case, parse_result(done[0].last_word), done[0])
     if not case.observed.pods_fresh:
         return Plan(needs=frozenset({Need.PODS}))
     ended = case.child.end if case.child is not None else None
     if ended is not None and case.age(ended) < RESULT_PATIENCE:
         message = "The training is done; its pod's last word is not readable yet."
         return case.plan(case.moved(State.RUNNING, Reason.RESULT_PENDING, message), requeue=2.0)
-    return _succeed(case, None, None)
+    return _succeed(case, None)
+
+
+def _lingering(case: Case, done: Pod, others: list[Pod]) -> Plan | None:
+    """The result is there and other pods of the group are not done: they end soon, or did not matter."""
+    failed = [p for p in others if p.failed]
+    if any(not echoes(p) for p in failed):
+        return None
+    left = LINGER - case.age(done.ended)
+    if len(failed) == len(others) or left <= 0:
+        return _succeed(case, done)
+    return case.plan(case.record, requeue=left)
+
+
+def disconnected(case: Case) -> list[Action]:
+    """A group's Service and NetworkPolicy go with its attempt."""
+    return [DeleteNetwork(case.record.attempt)] if case.policy.nodes > 1 and case.record.attempt else []
 
 
 def fail(case: Case, ended: Failure, why: str) -> Plan:
@@ -71,6 +90,7 @@ def fail(case: Case, ended: Failure, why: str) -> Plan:
     actions: list[Action] = []
     if child is not None and not child.finished and case.ours:
         actions.append(Delete(Child.JOB, attempt, child.uid))
+    actions += disconnected(case)
     return case.plan(record, actions, [Note(ended.cause.value, message, warning=True)])
 
 
@@ -102,7 +122,8 @@ def deadline_passed() -> Failure:
     )
 
 
-def _succeed(case: Case, result: Result | None, pod: Pod | None) -> Plan:
+def _succeed(case: Case, pod: Pod | None) -> Plan:
+    result = parse_result(pod.last_word) if pod is not None else None
     message = "The training is done."
     if result is None:
         why = "was no result" if pod is not None else "was gone with its pod"
@@ -121,7 +142,10 @@ def _succeed(case: Case, result: Result | None, pod: Pod | None) -> Plan:
         retry=spent(case),
     )
     requeue = 0.0 if promotion.wanted(case) else None
-    return case.plan(_with_result(moved, result), notes=[Note(moved.reason, message)], requeue=requeue)
+    late = case.child if any(not p.over for p in case.pods) else None
+    actions: list[Action] = [Delete(Child.JOB, case.record.attempt, late.uid)] if late is not None else []
+    actions += disconnected(case)
+    return case.plan(_with_result(moved, result), actions, [Note(moved.reason, message)], requeue)
 
 
 def _with_result(record: Record, result: Result | None) -> Record:

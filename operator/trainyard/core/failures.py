@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -65,6 +65,7 @@ REMEDIES = {
 }
 
 _CODE_IN_MESSAGE = re.compile(r"exit code ([0-9]{1,3}) ")
+_POD_IN_MESSAGE = re.compile(r"[Pp]od [^ /]{1,63}/([a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +103,37 @@ def failure(cause: Cause, message: str) -> Failure:
 
 
 def classify(job: AttemptJob | None, pods: Sequence[Pod]) -> Failure:
-    """Name the cause of a failed attempt; the first failed pod speaks for it."""
+    """Name the cause of a failed attempt: what a pod says that failed of itself, or the Job for it."""
+    pod = min((p for p in pods if p.failed), key=_blame, default=None)
     if job is not None and job.reason == "DeadlineExceeded":
         return _of_pod(
-            Cause.DEADLINE_EXCEEDED, "The job ran longer than runPolicy.activeDeadlineSeconds.", _first(pods)
+            Cause.DEADLINE_EXCEEDED, "The job ran longer than runPolicy.activeDeadlineSeconds.", pod
         )
-    pod = _first(pods)
     if pod is None:
         return _of_job(job)
     result = parse_result(pod.last_word)
     cause = _cause(pod, result)
+    told = _of_job(job)
+    if echoes(pod) and told.cause not in {cause, Cause.UNKNOWN, Cause.POD_DELETED}:
+        return told
     message = (result.message if result else "") or _message(cause, pod)
     return _of_pod(cause, message, pod, result)
 
 
-def _first(pods: Sequence[Pod]) -> Pod | None:
-    ended = [p for p in pods if p.phase == "Failed" or p.exit_code not in (None, 0)]
-    return ended[0] if ended else None
+def echoes(pod: Pod) -> bool:
+    """Whether a failed pod may only have followed another: it lost its peers, or was stopped with them."""
+    cause = _cause(pod, parse_result(pod.last_word))
+    return cause in _ECHOES or (cause is Cause.KILLED and pod.deletion is not None)
+
+
+def _blame(pod: Pod) -> tuple[int, float, int]:
+    """Order of failed pods: what tells its own cause, what may have failed of itself, what follows a peer.
+
+    Times come second: clocks of nodes differ, and whole seconds are too coarse for peers that end together.
+    """
+    plain = _cause(pod, parse_result(pod.last_word)) in _PLAIN
+    rank = 0 if plain else 2 if echoes(pod) else 1
+    return rank, pod.ended.timestamp() if pod.ended is not None else float("inf"), pod.index
 
 
 def _cause(pod: Pod, result: Result | None) -> Cause:
@@ -134,6 +149,8 @@ def _cause(pod: Pod, result: Result | None) -> Cause:
 
 
 _USER = frozenset({Cause.INVALID_SPEC, Cause.DATA_ERROR, Cause.NOT_ALLOWED})
+_PLAIN = _USER | {Cause.OOM_KILLED, Cause.EVICTED, Cause.DISRUPTED}
+_ECHOES = frozenset({Cause.TEMPORARY, Cause.STOPPED})
 
 
 def _message(cause: Cause, pod: Pod) -> str:
@@ -164,13 +181,14 @@ def _of_job(job: AttemptJob | None) -> Failure:
     """The pod is gone; the Job's condition kept the cause because its failure policy names each exit code."""
     if job is None:
         return failure(Cause.POD_DELETED, "The Job of the attempt was deleted.")
+    named = _POD_IN_MESSAGE.search(job.message)
+    pod = named[1] if named else ""
     if job.reason == "PodFailurePolicy" and "DisruptionTarget" in job.message:
-        return failure(Cause.DISRUPTED, "The pod was taken off its node.")
+        return replace(failure(Cause.DISRUPTED, "The pod was taken off its node."), pod=pod)
     found = _CODE_IN_MESSAGE.search(job.message)
     if found is None:
         return failure(Cause.UNKNOWN, f"The Job failed: {job.reason}. {job.message}".strip())
     code = int(found[1])
     cause = EXIT_CAUSES.get(code, Cause.UNKNOWN)
-    return Failure(
-        cause, f"The trainer ended with exit code {code}; its pod is gone.", REMEDIES[cause], exit_code=code
-    )
+    message = f"The trainer ended with exit code {code}; its pod is gone."
+    return Failure(cause, message, REMEDIES[cause], pod, exit_code=code)

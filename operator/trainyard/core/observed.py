@@ -47,6 +47,8 @@ class Pod:
     uid: str
     job_uid: str
     attempt: int
+    index: int = 0
+    """Its place among the pods of its attempt; 0 for a pod alone."""
     node: str = ""
     image: str = ""
     phase: str = ""
@@ -64,6 +66,8 @@ class Pod:
     """Message of the scheduler that found no node."""
     exit_code: int | None = None
     exit_reason: str = ""
+    ended: datetime | None = None
+    """When the container ended."""
     last_word: str = ""
     """The container's termination message."""
     disrupted: str = ""
@@ -75,6 +79,16 @@ class Pod:
     def over(self) -> bool:
         """Whether the pod runs no more; its phase follows the container's end a moment later."""
         return self.phase in {"Succeeded", "Failed"} or self.exit_code is not None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended other than well."""
+        return self.phase == "Failed" or self.exit_code not in (None, 0)
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended well."""
+        return self.exit_code == 0 and self.phase != "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,7 @@ class Observed:
     attempt_job: AttemptJob | None = None
     """The Job named after status.attempt; None when there is none."""
     pods: tuple[Pod, ...] = ()
-    """Pods of this TrainingJob (matched by label), of every attempt."""
+    """Pods of this TrainingJob (matched by label), of every attempt; some that ended may be gone by now."""
     pods_fresh: bool = False
     """The pods were listed in this pass, not remembered from the watch."""
     events: tuple[Event, ...] | None = None

@@ -49,6 +49,20 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateNetwork:
+    """Create what lets the pods of a group find and reach each other: headless Service, NetworkPolicy."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteNetwork:
+    """Delete them, as far as they are this object's; whatever is left goes with the object."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class PatchMetadata:
     """Restore labels and ownerReferences of a child that is ours."""
 
@@ -101,7 +115,17 @@ class CreateModelServer:
     spec: Mapping[str, Any]
 
 
-Action = CreateConfigMap | CreateJob | PatchMetadata | Delete | DeleteSelf | Register | CreateModelServer
+Action = (
+    CreateConfigMap
+    | CreateJob
+    | CreateNetwork
+    | DeleteNetwork
+    | PatchMetadata
+    | Delete
+    | DeleteSelf
+    | Register
+    | CreateModelServer
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +152,8 @@ class Plan:
     """Seconds after which to decide again although nothing was heard."""
     needs: frozenset[Need] = field(default_factory=frozenset)
     """Not empty: nothing is decided yet; look at these and ask again."""
+    about: str = ""
+    """With Need.EVENTS: uid of the Job or pod whose Events are wanted."""
 
     @property
     def empty(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainyard.api.names import LABEL_ATTEMPT, LABEL_USABLE, TRAINER_CONTAINER
+from trainyard.api.names import LABEL_ATTEMPT, LABEL_INDEX, LABEL_USABLE, TRAINER_CONTAINER
 from trainyard.core.conditions import parse_time
 from trainyard.core.observed import AttemptJob, Event, Pod
 
@@ -53,7 +53,7 @@ def attempt_job(body: Mapping[str, Any], *, owner_uid: str, labels: Mapping[str,
     return AttemptJob(
         name=text(meta.get("name")),
         uid=text(meta.get("uid")),
-        attempt=_attempt(found),
+        attempt=_number(found, LABEL_ATTEMPT),
         owners=owners,
         in_order=owner_uid in owners and all(found.get(k) == v for k, v in labels.items()),
         complete="Complete" in conditions,
@@ -80,11 +80,13 @@ def pod(body: Mapping[str, Any]) -> Pod:
     scheduled = mapping(conditions.get("PodScheduled"))
     lost = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
     disrupted = mapping(conditions.get("DisruptionTarget"))
+    labels = mapping(meta.get("labels"))
     return Pod(
         name=text(meta.get("name")),
         uid=text(meta.get("uid")),
         job_uid=text(owner.get("uid")),
-        attempt=_attempt(mapping(meta.get("labels"))),
+        attempt=_number(labels, LABEL_ATTEMPT),
+        index=_number(labels, LABEL_INDEX),
         node=text(spec.get("nodeName")),
         image=text(_named(spec.get("containers"), TRAINER_CONTAINER).get("image")),
         phase=text(status.get("phase")),
@@ -98,6 +100,7 @@ def pod(body: Mapping[str, Any]) -> Pod:
         unschedulable=text(scheduled.get("message")) or "no node fits" if lost else "",
         exit_code=exit_code if isinstance(exit_code, int) else None,
         exit_reason=text(ended.get("reason")),
+        ended=parse_time(ended.get("finishedAt")),
         last_word=text(ended.get("message")),
         disrupted=text(disrupted.get("reason")) if disrupted.get("status") == "True" else "",
         deletion=parse_time(meta.get("deletionTimestamp")),
@@ -116,8 +119,8 @@ def usable(body: Mapping[str, Any]) -> bool:
     return labels.get(LABEL_USABLE) == "true"
 
 
-def _attempt(labels: Mapping[str, Any]) -> int:
-    value = text(labels.get(LABEL_ATTEMPT))
+def _number(labels: Mapping[str, Any], name: str) -> int:
+    value = text(labels.get(name))
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0
 
 

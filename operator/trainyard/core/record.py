@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,8 @@ from trainyard.core.conditions import (
 )
 from trainyard.core.quantity import parse_quantity
 from trainyard.core.reading import count, mapping, text, whole
+
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Retry:
             dependency_tries=count(body.get("dependencyTries")),
             run_seconds=count(body.get("runSeconds")),
             job_uid=text(body.get("jobUID")),
-            excluded_nodes=tuple(n for n in nodes if isinstance(n, str)) if isinstance(nodes, list) else (),
+            excluded_nodes=tuple(filter(_is_name, nodes)) if isinstance(nodes, list) else (),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,6 +145,10 @@ class Record:
                 "completionTime": self.completion and format_time(self.completion),
             }
         )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 253 and _NAME.fullmatch(value) is not None
 
 
 def _present(entries: dict[str, Any]) -> dict[str, Any]:

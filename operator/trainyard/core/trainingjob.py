@@ -17,13 +17,14 @@ from trainyard.core import ending, waiting
 from trainyard.core.attempts import charge, is_dependency
 from trainyard.core.case import Case
 from trainyard.core.conditions import sentences
-from trainyard.core.failures import BUDGETS, Budget, Failure, classify, failure
+from trainyard.core.failures import BUDGETS, Budget, Failure, classify, echoes, failure
 from trainyard.core.observed import Observed
 from trainyard.core.plan import (
     Action,
     Child,
     CreateConfigMap,
     CreateJob,
+    CreateNetwork,
     Delete,
     Need,
     Note,
@@ -78,13 +79,22 @@ def _failed(case: Case) -> Plan | None:
         return None
     if not case.observed.pods_fresh:
         return Plan(needs=frozenset({Need.PODS}))
-    if ghosts and not (child is not None and child.failed):
+    told = (child is not None and child.failed) or any(p.failed and not echoes(p) for p in case.pods)
+    if ghosts and not told:
         ghost = ghosts[0]
         message = f"Node {ghost.node or '(unknown)'} is lost with pod {ghost.name}."
         ended = replace(failure(Cause.NODE_LOST, message), pod=ghost.name, node=ghost.node)
     else:
-        ended = classify(child, case.pods)
+        ended = _of_a_group(case, classify(child, case.pods))
     return _charge(case, ended)
+
+
+def _of_a_group(case: Case, ended: Failure) -> Failure:
+    """Say which of several pods failed."""
+    found = next((p for p in case.pods if p.name == ended.pod), None)
+    if case.policy.nodes == 1 or found is None:
+        return ended
+    return replace(ended, message=f"Pod index {found.index}: {ended.message}")
 
 
 def _charge(case: Case, ended: Failure) -> Plan:
@@ -108,9 +118,8 @@ def _charge(case: Case, ended: Failure) -> Plan:
         retry=price.retry,
         last_failure=ended.to_status(record.attempt, case.now),
     )
-    return case.plan(
-        moved, _tidy(case, ended), [Note(ended.cause.value, story, warning=True)], max(wait, 0.0)
-    )
+    actions = [*_tidy(case, ended), *ending.disconnected(case)]
+    return case.plan(moved, actions, [Note(ended.cause.value, story, warning=True)], max(wait, 0.0))
 
 
 def _tidy(case: Case, ended: Failure) -> list[Action]:
@@ -133,9 +142,10 @@ def _suspended(case: Case) -> Plan | None:
     )
     if case.record.state is State.SUSPENDED:
         return case.plan(case.record, actions)
-    message = "runPolicy.suspend is true: the pod is stopped after a checkpoint; set it to false to go on."
+    pods = "pod is" if case.policy.nodes == 1 else "pods are"
+    message = f"runPolicy.suspend is true: the {pods} stopped after a checkpoint; set it to false to go on."
     record = case.moved(State.SUSPENDED, Reason.USER_SUSPENDED, message, retry=ending.spent(case))
-    return case.plan(record, actions, [Note(record.reason, message)])
+    return case.plan(record, [*actions, *ending.disconnected(case)], [Note(record.reason, message)])
 
 
 def _begun(case: Case) -> Plan | None:
@@ -155,7 +165,7 @@ def _begun(case: Case) -> Plan | None:
     if ending.out_of_time(case):
         return ending.fail(case, ending.deadline_passed(), "")
     attempt = case.record.attempt + 1
-    message = f"The pod of attempt {attempt} is on its way."
+    message = waiting.on_its_way(case, attempt)
     retry = replace(case.record.retry, job_uid="", not_before=None)
     record = case.moved(State.STARTING, Reason.JOB_CREATED, message, attempt=attempt, retry=retry)
     notes = [Note(record.reason, f"Job of attempt {attempt} is created.")]
@@ -177,10 +187,11 @@ def _without_account(case: Case) -> Plan:
 
 
 def create(record: Record, case: Case) -> list[Action]:
-    """The children of an attempt, ConfigMap first: a pod needs its spec to start."""
+    """The children of an attempt, the Job last: a pod needs its spec and its peers' addresses to start."""
     deadline = case.policy.deadline_seconds
     return [
         CreateConfigMap(record.attempt),
+        *([CreateNetwork(record.attempt)] if case.policy.nodes > 1 else []),
         CreateJob(
             record.attempt,
             memory=record.retry.memory,
@@ -202,11 +213,19 @@ def _launched(case: Case) -> Plan | None:
     if not case.observed.pods_fresh:
         return Plan(needs=frozenset({Need.PODS}))
     if case.live:
-        return case.plan(record, requeue=POLL)
+        return case.plan(record, _stragglers(case), requeue=POLL)
     if ending.out_of_time(case):
         return ending.fail(case, ending.deadline_passed(), "")
     moved = _viewed(case, waiting.starting(case))
     return case.plan(moved, create(moved, case))
+
+
+def _stragglers(case: Case) -> list[Action]:
+    """Remove the Job of an earlier group that trains on: one lost pod does not end its peers."""
+    if case.policy.nodes == 1:
+        return []
+    old = [p for p in case.live if p.deletion is None and p.job_uid and 0 < p.attempt < case.record.attempt]
+    return [Delete(Child.JOB, *which) for which in sorted({(p.attempt, p.job_uid) for p in old})]
 
 
 def _refused(case: Case, refusal: str) -> Plan:
@@ -225,8 +244,8 @@ def _shown(case: Case) -> Plan | None:
     if child is None:
         return None
     seen = waiting.view(case)
-    if seen.ask_events:
-        return Plan(needs=frozenset({Need.EVENTS}))
+    if seen.about:
+        return Plan(needs=frozenset({Need.EVENTS}), about=seen.about)
     plan = _show(case, seen)
     if child.in_order or child.deleting:
         return plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainyard.api.states import Cause, Reason, State
 from trainyard.core.attempts import is_dependency
@@ -13,6 +13,8 @@ from trainyard.core.observed import Event, Pod
 
 NO_POD, NO_CONTAINER = 5, 15
 """Seconds without a pod, or in ContainerCreating, after which Events are asked for the reason."""
+COUNTS, NAMED = 8, 8
+"""Steps in which the pods of a starting group are counted, and how many of them a message names."""
 DEPENDENCY_PROOF = 20
 """Seconds that a trainer must run after an outage before it counts as running: it gives up within 15 s."""
 
@@ -35,18 +37,36 @@ class View:
     warning: bool = False
     sticky: bool = False
     """The message of the first sighting stays while state and reason do: Kubernetes alternates the texts."""
-    ask_events: bool = False
+    about: str = ""
+    """uid of the object whose Events are wanted before this is told."""
 
 
-def starting(case: Case, requeue: float | None = None, *, ask_events: bool = False) -> View:
+def on_its_way(case: Case, attempt: int) -> str:
+    """What is told of an attempt that is begun."""
+    if case.policy.nodes == 1:
+        return f"The pod of attempt {attempt} is on its way."
+    return f"The {case.policy.nodes} pods of attempt {attempt} are on their way."
+
+
+def starting(case: Case, requeue: float | None = None, about: str = "") -> View:
     """The attempt is on its way and nothing is known to be in its way."""
     attempt, cause = case.record.attempt, case.prior_cause
+    count = _count(case)
     if cause:
         state = State.STARTING if is_dependency(cause) else State.RESTARTING
         message = f"Attempt {attempt} is on its way after {cause} of attempt {attempt - 1}."
-        return View(state, Cause(cause), message, requeue, sticky=True, ask_events=ask_events)
-    message = f"The pod of attempt {attempt} is on its way."
-    return View(State.STARTING, Reason.JOB_CREATED, message, requeue, ask_events=ask_events)
+        return View(state, Cause(cause), message + count, requeue, sticky=not count, about=about)
+    return View(State.STARTING, Reason.JOB_CREATED, on_its_way(case, attempt) + count, requeue, about=about)
+
+
+def _count(case: Case) -> str:
+    """How many pods of a group run, in at most COUNTS steps: each is a write of the status."""
+    nodes = case.policy.nodes
+    step = -(-nodes // COUNTS)
+    shown = sum(p.running for p in case.pods) // step * step
+    return (
+        f" {'At least ' if step > 1 else ''}{shown} of {nodes} pods running." if nodes > 1 and shown else ""
+    )
 
 
 def view(case: Case) -> View:
@@ -57,35 +77,36 @@ def view(case: Case) -> View:
         message = f"The job waits in Kueue's queue {queue}; kubectl describe workloads tells its place."
         return View(State.PENDING, Reason.QUEUED, message)
     pods = case.pods
-    if not pods:
+    if any(p.failed for p in pods) or (pods and all(p.over for p in pods)):
+        # The Job's condition comes within a second or two, in a group when its other pods have stopped.
+        return View(_kept_state(case), _kept_reason(case), case.record.message, 5.0, sticky=True)
+    if len(pods) < case.policy.nodes:
         return _without_pod(case)
-    if all(p.running or p.over for p in pods):
-        return _running(case, pods)
-    waiting = next(p for p in pods if not p.running and not p.over)
-    return _pod(case, waiting)
+    if waiting := [p for p in pods if not p.running and not p.over]:
+        return _waiting(case, waiting)
+    return _running(case, [p for p in pods if p.running])
 
 
 def _without_pod(case: Case) -> View:
-    age = case.age(case.child.created if case.child is not None else None)
+    """Pods are missing: the Job's Events tell whether they are refused."""
+    child = case.child
+    age = case.age(child.created if child is not None else None)
     if age < NO_POD:
         return starting(case, NO_POD - age)
-    found = _from_events(case.observed.events or (), "Job")
-    return found or starting(case, NO_CONTAINER, ask_events=case.observed.events is None)
+    if case.observed.events is None and child is not None:
+        return starting(case, about=child.uid)
+    return _from_events(case.observed.events or (), "Job") or starting(case, NO_CONTAINER)
 
 
-def _running(case: Case, pods: tuple[Pod, ...]) -> View:
-    running = [p for p in pods if p.running]
-    if not running:
-        # The pod is over and its Job not yet: the Job's condition comes within a second or two.
-        return View(_kept_state(case), _kept_reason(case), case.record.message, 5.0, sticky=True)
+def _running(case: Case, running: list[Pod]) -> View:
     progress = case.job.status.get("progress")
     heard = isinstance(progress, dict) and progress.get("attempt") == case.record.attempt
     proven = heard or case.record.state is State.RUNNING
     age = min(case.age(p.started) for p in running)
     if is_dependency(case.prior_cause) and not proven and age < DEPENDENCY_PROOF:
         return starting(case, DEPENDENCY_PROOF - age)
-    node = running[0].node
-    where = f" on node {node}" if node and len(pods) == 1 else ""
+    alone, node = case.policy.nodes == 1, running[0].node
+    where = f" on {len(running)} pods" if not alone else f" on node {node}" if node else ""
     ghosts = [p.deletion for p in running if p.deletion is not None]
     requeue = 35.0 if ghosts else None
     return View(State.RUNNING, Reason.TRAINING, f"Attempt {case.record.attempt} trains{where}.", requeue)
@@ -102,12 +123,32 @@ def _kept_reason(case: Case) -> Reason | Cause:
     return Reason.JOB_CREATED
 
 
-def _pod(case: Case, pod: Pod) -> View:
-    if pod.unschedulable:
-        message = (
-            f"No node takes the pod: {pod.unschedulable}. Ask for less in compute.resources or add nodes."
-        )
-        return View(State.PENDING, Reason.UNSCHEDULABLE, message, warning=True)
+def _waiting(case: Case, pods: list[Pod]) -> View:
+    """Why pods do not run: one that can never start says more than one that is being created."""
+    if unplaced := [p for p in pods if p.unschedulable]:
+        return _unschedulable(case, unplaced)
+    for pod in pods:
+        if (view := _trouble(pod)) is not None:
+            group = case.policy.nodes > 1
+            return replace(view, message=f"Pod index {pod.index}: {view.message}") if group else view
+    creating = next((p for p in pods if p.waiting in _CREATING), None)
+    return starting(case) if creating is None else _creating(case, creating)
+
+
+def _unschedulable(case: Case, pods: list[Pod]) -> View:
+    which = "the pod"
+    if case.policy.nodes > 1:
+        first = ", ".join(str(p.index) for p in pods[:NAMED])
+        more = f" and {len(pods) - NAMED} more" if len(pods) > NAMED else ""
+        which = f"{len(pods)} of {case.policy.nodes} pods (index {first}{more}), and none trains without all"
+    message = (
+        f"No node takes {which}: {pods[0].unschedulable}. Ask for less in compute.resources or add nodes."
+    )
+    return View(State.PENDING, Reason.UNSCHEDULABLE, message, warning=True)
+
+
+def _trouble(pod: Pod) -> View | None:
+    """What keeps a pod that has a node from starting, as far as its container says."""
     if pod.waiting in _IMAGE:
         return _image(pod)
     if pod.waiting == "CreateContainerConfigError":
@@ -117,13 +158,16 @@ def _pod(case: Case, pod: Pod) -> View:
             f"The container cannot be started: {pod.waiting_message}. Check compute.image and model.custom."
         )
         return View(State.STARTING, Reason.CONTAINER_START_ERROR, message, warning=True)
-    if pod.waiting in _CREATING:
-        age = case.age(pod.created)
-        if age < NO_CONTAINER:
-            return starting(case, NO_CONTAINER - age)
-        found = _from_events(case.observed.events or (), "Pod")
-        return found or starting(case, NO_CONTAINER, ask_events=case.observed.events is None)
-    return starting(case)
+    return None
+
+
+def _creating(case: Case, pod: Pod) -> View:
+    age = case.age(pod.created)
+    if age < NO_CONTAINER:
+        return starting(case, NO_CONTAINER - age)
+    if case.observed.events is None:
+        return starting(case, about=pod.uid)
+    return _from_events(case.observed.events, "Pod") or starting(case, NO_CONTAINER)
 
 
 def _image(pod: Pod) -> View:

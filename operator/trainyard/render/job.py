@@ -7,6 +7,7 @@ from typing import Any
 from trainyard.api.names import LABEL_QUEUE, TRAINER_CONTAINER
 from trainyard.api.states import ExitCode
 from trainyard.core.reading import mapping, text
+from trainyard.render.group import size
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.labels import metadata
 from trainyard.render.names import attempt_name
@@ -27,6 +28,8 @@ def attempt_job(attempt: Attempt, install: Installation) -> dict[str, Any]:
         "podFailurePolicy": {"rules": failure_rules()},
         "template": pod_template(attempt, install),
     }
+    if (nodes := size(attempt)) > 1:
+        spec |= {"completions": nodes, "parallelism": nodes, "completionMode": "Indexed"}
     if attempt.deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = attempt.deadline_seconds
     if queue := text(mapping(attempt.spec.get("runPolicy")).get("queueName")):

@@ -8,7 +8,7 @@ SUFFIX_MAX = 63 - NAME_MAX
 
 
 def attempt_name(job: str, attempt: int) -> str:
-    """Name of the Job and ConfigMap of a TrainingJob's attempt.
+    """Name of everything that belongs to one attempt of a TrainingJob: Job, ConfigMap, Service of a group.
 
     >>> attempt_name("adult", 2)
     'adult-tj-a2'

@@ -24,6 +24,7 @@ from trainyard.api.names import (
 )
 from trainyard.core.policy import DEFAULT_MEMORY
 from trainyard.core.reading import mapping, mappings, text, whole
+from trainyard.render.group import addresses, size
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.labels import attempt_labels
 from trainyard.render.names import attempt_name
@@ -33,7 +34,10 @@ GRACE_SECONDS = 60
 TOKEN_SECONDS = 3600
 DEFAULT_REQUESTS = {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "1Gi"}
 DEFAULT_LIMITS = {"memory": DEFAULT_MEMORY, "ephemeral-storage": "10Gi"}
-SHARED_MEMORY = "1Gi"
+SHARED_MEMORY, SHARED_MEBIBYTES = "1Gi", 512
+"""Size of /dev/shm where the manifest is silent, and mebibytes for each process when more than two run in a
+pod: through it they exchange gradients (NCCL takes a few hundred MiB a GPU). It is a limit and costs nothing
+until used; what is used counts as the pod's memory."""
 SCRATCH, WORK = "2Gi", "8Gi"
 _UNREACHABLE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
@@ -55,6 +59,8 @@ def pod_template(attempt: Attempt, install: Installation) -> dict[str, Any]:
     }
     if attempt.excluded_nodes:
         spec["affinity"] = _avoiding(mapping(spec.get("affinity")), attempt.excluded_nodes)
+    if size(attempt) > 1:
+        spec["subdomain"] = attempt_name(attempt.job, attempt.number)
     if account := text(compute.get("serviceAccountName")):
         spec["serviceAccountName"] = account
     labels = {**mapping(extra.get("labels")), **attempt_labels(attempt.job, attempt.number)}
@@ -83,7 +89,7 @@ def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]
         "name": TRAINER_CONTAINER,
         "image": image,
         "imagePullPolicy": text(compute.get("imagePullPolicy")) or install.pull_policy,
-        "env": _env(image, extra),
+        "env": _env(attempt, image, extra),
         "resources": resources(attempt),
         "volumeMounts": _mounts(attempt, extra),
         "terminationMessagePath": TERMINATION_LOG,
@@ -99,14 +105,17 @@ def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]
     return container
 
 
-def _env(image: str, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _env(attempt: Attempt, image: str, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    group = addresses(attempt) if size(attempt) > 1 else {}
     own: list[dict[str, Any]] = [
         {"name": ENV_SPEC, "value": SPEC_FILE},
         {"name": ENV_WORKDIR, "value": WORK_DIR},
         {"name": ENV_IMAGE, "value": image},  # the run says what it was trained with
         CPU_REQUEST,
+        *({"name": name, "value": value} for name, value in group.items()),
     ]
-    users = [dict(e) for e in mappings(extra.get("env")) if not text(e.get("name")).startswith("TRAINYARD_")]
+    named = [(text(e.get("name")), dict(e)) for e in mappings(extra.get("env"))]
+    users = [e for name, e in named if not name.startswith("TRAINYARD_") and name not in group]
     home = [] if any(e.get("name") == "HOME" for e in users) else [{"name": "HOME", "value": "/tmp"}]  # noqa: S108
     return [*own, *home, *users]
 
@@ -145,7 +154,7 @@ def _claims(attempt: Attempt) -> list[str]:
 
 def _volumes(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
     compute = mapping(attempt.spec.get("compute"))
-    shared = {"medium": "Memory", "sizeLimit": compute.get("sharedMemory") or SHARED_MEMORY}
+    shared = {"medium": "Memory", "sizeLimit": compute.get("sharedMemory") or _shared_memory(compute)}
     token = {"path": "token", "audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS}
     own: list[dict[str, Any]] = [
         {"name": "trainyard-spec", "configMap": {"name": attempt_name(attempt.job, attempt.number)}},
@@ -160,6 +169,11 @@ def _volumes(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]
     ]
     taken = {v["name"] for v in own + claims}
     return own + claims + [dict(v) for v in mappings(extra.get("volumes")) if v.get("name") not in taken]
+
+
+def _shared_memory(compute: Mapping[str, Any]) -> str:
+    processes = whole(compute.get("processesPerNode"), 1)
+    return SHARED_MEMORY if processes <= 2 else f"{SHARED_MEBIBYTES * processes}Mi"
 
 
 def _mounts(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:

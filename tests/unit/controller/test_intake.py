@@ -10,6 +10,7 @@ from typing import Any
 from trainyard.controller.intake import Intake
 from trainyard.controller.promotions import Promotions
 from trainyard.controller.watched import Key, Pods
+from trainyard.core.observed import Pod
 from trainyard.render.labels import SERVER, VERIFY, attempt_labels, serving_labels
 
 KEY = Key("TrainingJob", "ns", "adult")
@@ -185,3 +186,23 @@ def test_a_deployments_progress_makes_work_and_its_heartbeat_none() -> None:
 def test_a_verify_job_belongs_to_its_model_server() -> None:
     job = {"metadata": {"name": "v", "namespace": "ns", "labels": serving_labels("income", VERIFY)}}
     assert adds(lambda intake: intake.job(job, deleted=False))[0] == [SERVER_KEY]
+
+
+def test_how_a_pod_ended_is_remembered_until_a_later_attempt_has_pods() -> None:
+    def attempt(number: int, *, ended: bool) -> Pod:
+        return Pod(f"adult-tj-a{number}-0", "p", f"j{number}", number, exit_code=137 if ended else None)
+
+    pods = Pods()
+    pods.put(KEY, attempt(1, ended=True))
+    pods.drop(KEY, "adult-tj-a1-0")
+    pods.replace(KEY, [])
+    pods.replace_all({})
+    assert [p.exit_code for p in pods.of(KEY)] == [137], "listings do not know it any more"
+    pods.put(KEY, attempt(2, ended=False))
+    assert [p.attempt for p in pods.of(KEY)] == [2]
+    pods.drop(KEY, "adult-tj-a2-0")
+    assert not pods.of(KEY), "one that vanished while it ran tells nothing"
+    pods.put(KEY, attempt(2, ended=True))
+    pods.drop(KEY, "adult-tj-a2-0")
+    pods.forget(KEY)
+    assert not pods.of(KEY)

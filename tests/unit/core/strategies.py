@@ -173,7 +173,7 @@ specs = st.fixed_dictionaries(
     optional={
         "runPolicy": sometimes(policies),
         "promotion": sometimes(wishes),
-        "compute": sometimes(st.just({"nodes": 1})),
+        "compute": sometimes(st.fixed_dictionaries({"nodes": sometimes(st.sampled_from([1, 2, 3, 64]))})),
     },
 )
 training_jobs = st.builds(
@@ -198,7 +198,7 @@ attempt_jobs = st.builds(
     failed=st.booleans(),
     reason=st.sampled_from(["", "PodFailurePolicy", "DeadlineExceeded", "BackoffLimitExceeded"]),
     message=st.sampled_from(
-        ["", "failed with exit code 65 matching", "has condition DisruptionTarget matching", "x"]
+        ["", "failed with exit code 65 matching", "Pod ns/p-1 has condition DisruptionTarget matching", "x"]
     ),
     deleting=st.booleans(),
     suspended=st.booleans(),
@@ -212,6 +212,7 @@ pods = st.builds(
     uid=st.just("pod"),
     job_uid=uids,
     attempt=st.integers(0, 3),
+    index=st.integers(0, 2),
     node=st.sampled_from(["", "node-1"]),
     phase=st.sampled_from(["", "Pending", "Running", "Succeeded", "Failed", "Unknown"]),
     reason=words,
@@ -223,6 +224,7 @@ pods = st.builds(
     unschedulable=st.sampled_from(["", "no"]),
     exit_code=st.none() | st.sampled_from([0, 1, 64, 65, 69, 75, 77, 137, 143, 255, 4000]),
     exit_reason=words,
+    ended=maybe_times,
     last_word=st.sampled_from(
         ["", "{", "[]", '{"formatVersion":1,"metrics":{"a":1e999}}', '{"formatVersion":1}']
     ),

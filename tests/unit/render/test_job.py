@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from trainyard.api.names import NAME_MAX, RESERVED_ENV
 from trainyard.api.wire import AttemptSpec
+from trainyard.core.policy import NODES_MAX
 from trainyard.render.configmap import attempt_config_map
+from trainyard.render.group import attempt_network_policy, attempt_service
 from trainyard.render.inputs import Attempt, Installation
-from trainyard.render.job import attempt_job
+from trainyard.render.job import attempt_job, failure_rules
 from trainyard.render.labels import attempt_labels, repair, selector
 from trainyard.render.names import attempt_name
 
@@ -183,6 +185,71 @@ def test_deadline_queue_and_excluded_nodes() -> None:
     assert terms == [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-1"]}]}]
 
 
+GROUP: dict[str, Any] = {"compute": {"nodes": 4, "processesPerNode": 2}}
+
+
+def test_pods_of_a_group_know_where_the_first_one_is() -> None:
+    job = attempt_job(_attempt(**GROUP), INSTALL)["spec"]
+    assert (job["completions"], job["parallelism"], job["completionMode"]) == (4, 4, "Indexed")
+    assert (job["backoffLimit"], job["podFailurePolicy"]) == (0, {"rules": failure_rules()})
+    pod = job["template"]["spec"]
+    service = attempt_service(_attempt(**GROUP))
+    assert pod["subdomain"] == service["metadata"]["name"] == "adult-tj-a2"
+    env = {e["name"]: e.get("value") for e in pod["containers"][0]["env"]}
+    # <hostname>.<subdomain>.<namespace>.svc; the hostname of an Indexed Job's pod is <job>-<index>
+    assert env["MASTER_ADDR"] == "adult-tj-a2-0.adult-tj-a2.team-a.svc"
+    assert (env["MASTER_PORT"], env["TRAINYARD_NODES"]) == ("29500", "4")
+    assert "JOB_COMPLETION_INDEX" not in env
+
+
+def test_addresses_of_a_group_cannot_be_replaced_and_a_pod_alone_has_none() -> None:
+    mine = {
+        "podTemplate": {
+            "env": [{"name": "MASTER_ADDR", "value": "evil"}, {"name": "NCCL_DEBUG", "value": "INFO"}]
+        }
+    }
+    names = [e["name"] for e in _container(compute={**GROUP["compute"], **mine})["env"]]
+    assert names.count("MASTER_ADDR") == 1
+    assert "NCCL_DEBUG" in names
+    alone = {e["name"]: e.get("value") for e in _container(compute=mine)["env"]}
+    assert alone["MASTER_ADDR"] == "evil"
+    assert "TRAINYARD_NODES" not in alone
+    job = attempt_job(_attempt(), INSTALL)["spec"]
+    assert "completionMode" not in job
+    assert "subdomain" not in job["template"]["spec"]
+
+
+def test_network_of_a_group_is_its_own() -> None:
+    service, policy = attempt_service(_attempt(**GROUP)), attempt_network_policy(_attempt(**GROUP))
+    labels = _pod(**GROUP)["metadata"]["labels"]
+    assert service["spec"] == {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": attempt_labels("adult", 2),
+    }
+    assert attempt_labels("adult", 2).items() <= labels.items()
+    pods = {"matchLabels": attempt_labels("adult", 2)}
+    assert policy["spec"] == {
+        "podSelector": pods,
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": pods}]}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("compute", "size"),
+    [
+        ({}, "1Gi"),
+        ({"processesPerNode": 2}, "1Gi"),
+        ({"processesPerNode": 8}, "4096Mi"),
+        ({"processesPerNode": 8, "sharedMemory": "64Mi"}, "64Mi"),
+    ],
+)
+def test_shared_memory_grows_with_processes(compute: dict[str, Any], size: str) -> None:
+    volumes = {v["name"]: v for v in _pod(compute=compute)["spec"]["volumes"]}
+    assert volumes["trainyard-shm"]["emptyDir"] == {"medium": "Memory", "sizeLimit": size}
+
+
 def test_silent_nodes_are_put_up_with_as_long_as_the_manifest_says() -> None:
     pod = _pod(runPolicy={"nodeLostSeconds": 30})["spec"]
     assert {(t["key"], t["tolerationSeconds"]) for t in pod["tolerations"]} == {
@@ -232,7 +299,13 @@ def test_without_a_ca_there_is_no_coordinator_to_trust() -> None:
 
 
 def test_children_are_owned_and_labelled() -> None:
-    for body in (attempt_job(_attempt(), INSTALL), attempt_config_map(_attempt(), INSTALL)):
+    group = _attempt(**GROUP)
+    for body in (
+        attempt_job(_attempt(), INSTALL),
+        attempt_config_map(_attempt(), INSTALL),
+        attempt_service(group),
+        attempt_network_policy(group),
+    ):
         owner = body["metadata"]["ownerReferences"]
         assert [(o["kind"], o["uid"], o["controller"]) for o in owner] == [("TrainingJob", "uid-1", True)]
         assert attempt_labels("adult", 2).items() <= body["metadata"]["labels"].items()
@@ -242,7 +315,9 @@ def test_children_are_owned_and_labelled() -> None:
 
 @given(st.integers(1, NAME_MAX), st.integers(1, 10**9))
 def test_names_fit(length: int, attempt: int) -> None:
-    assert len(attempt_name("a" * length, attempt)) <= 63
+    name = attempt_name("a" * length, attempt)
+    assert len(name) <= 63
+    assert len(f"{name}-{NODES_MAX - 1}") <= 63, "hostname of the last pod of a group"
 
 
 def test_reserved_prefix_is_the_one_that_is_filtered() -> None:
@@ -260,4 +335,5 @@ json_like = st.recursive(
 @given(st.dictionaries(st.sampled_from(["compute", "data", "model", "runPolicy", "tracking"]), json_like))
 def test_any_spec_renders_to_json(spec: dict[str, Any]) -> None:
     attempt = Attempt("ns", "n", "u", 1, spec)
-    json.dumps([attempt_job(attempt, INSTALL), attempt_config_map(attempt, INSTALL)])
+    bodies = [attempt_job(attempt, INSTALL), attempt_config_map(attempt, INSTALL)]
+    json.dumps([*bodies, attempt_service(attempt), attempt_network_policy(attempt)])
