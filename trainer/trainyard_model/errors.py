@@ -1,4 +1,4 @@
-"""The two ways in which a package can fail its reader: bad rows, or files that are no package."""
+"""What can be wrong with rows, with files that should be a package, and with settings for such data."""
 
 from __future__ import annotations
 
@@ -37,3 +37,11 @@ class ModelInputError(ValueError):
 
 class PackageError(ValueError):
     """Files that are no readable package of this version."""
+
+
+class ShapeError(ValueError):
+    """Settings of a family that these data do not bear. `message` says what and where, `remedy` what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.message, self.remedy = message, remedy

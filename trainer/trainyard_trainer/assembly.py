@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from trainyard_model import FAMILIES, Loss, Network
+from trainyard_model.errors import ShapeError
 from trainyard_trainer.data.prepare import Prepared
+from trainyard_trainer.errors import InvalidSpec
 from trainyard_trainer.evaluate import names
 from trainyard_trainer.evaluate.judge import evaluate, prefixed
 from trainyard_trainer.fit.device import configure, share_out
@@ -27,13 +29,19 @@ from trainyard_trainer.scores import to_scores
 
 
 def assemble(job: Job, data: Prepared, group: Group = ALONE) -> tuple[Network, Fitter]:
-    """Everything seeded, built and on the device."""
+    """Everything seeded, built and on the device.
+
+    Raises:
+        InvalidSpec: The model's settings do not go with these data.
+    """
     family = FAMILIES[job.family]
     torch.manual_seed(job.fit.seed)  # weights are drawn on the CPU: the same on every device
-    network = family.build(family.config(job.model, data.preprocessor.shape()))
-    widest = max(min(parameter.shape) for parameter in network.parameters() if parameter.ndim > 1)
+    try:
+        network = family.build(family.config(job.model, data.preprocessor.shape()))
+    except ShapeError as error:
+        raise InvalidSpec(error.message, error.remedy) from error
     rows = min(job.fit.batch_size, len(data.train)) // group.size
-    device = configure(job.fit.deterministic, rows * widest)
+    device = configure(job.fit.deterministic, rows * network.widest)
     network = network.to(device)
     network.peers = group.peers
     share_out(network, rows)

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from trainyard.api.base import ApiModel
 from trainyard.api.data import Preprocess
 from trainyard.api.families import Custom, Model
 from trainyard.api.training import Callback
@@ -162,7 +163,7 @@ def model_settings(model: Model) -> tuple[str, Any]:
         raise InvalidSpec(f"model.{name}: this version trains {families}", "use one of these")
     settings = FAMILIES[name].settings
     fields = [field.name for field in dataclasses.fields(settings)]
-    return name, settings(**{field: _choice(getattr(member, field)) for field in fields})
+    return name, settings(**{field: _plain(getattr(member, field)) for field in fields})
 
 
 def _registered(custom: Custom) -> tuple[str, Any]:
@@ -195,9 +196,13 @@ def _value(text: str) -> Any:
         return text
 
 
-def _choice(value: Any) -> Any:
-    """Choices from a list are lower-case text to the families."""
-    return value.value.lower() if isinstance(value, Enum) else value
+def _plain(value: Any) -> Any:
+    """To the families, choices from a list are lower-case text and parts of a model are mappings."""
+    if isinstance(value, Enum):
+        return value.value.lower()
+    if isinstance(value, ApiModel):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return tuple(_plain(part) for part in value) if isinstance(value, tuple) else value
 
 
 def _tags(attempt: AttemptSpec) -> dict[str, str]:

@@ -198,6 +198,11 @@ class Network(nn.Module, ABC):
         """
         raise ValueError("this family takes no pretrained vectors")
 
+    @property
+    def widest(self) -> int:
+        """Numbers in a row's widest layer; so small a step that a second thread only costs is told by it."""
+        return max((min(p.shape) for p in self.parameters() if p.ndim > 1), default=1)
+
     def share_out(self, rows: int, threads: int) -> int:
         """Take threads of a CPU for parts of batches of so many rows, done side by side; how many it took.
 
@@ -223,7 +228,8 @@ class Family:
         learning_rate: Of settings, where the manifest is silent.
         settings: Frozen dataclass whose fields are the manifest's in snake case, with its defaults; choices
             from a list come as lower-case text.
-        config: Settings and the data's shape to all that fixes the network.
+        config: Settings and the data's shape to all that fixes the network; a ShapeError where they do not go
+            together.
         read_config: The inverse of the config's `to_json`.
         build: A network with fresh weights, drawn from torch's global generator.
         takes: The columns of a table, a column of texts, or a column of images.
