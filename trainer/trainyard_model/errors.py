@@ -40,7 +40,7 @@ class PackageError(ValueError):
 
 
 class ShapeError(ValueError):
-    """Settings of a family that these data do not bear. `message` says what and where, `remedy` what to do."""
+    """Settings that these data do not bear. `message` says what and where, `remedy` what to do next."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message, remedy)
