@@ -19,7 +19,7 @@ RAW = re.compile(r"[\w\u0300-\u036f]+(?:['’][\w\u0300-\u036f]+)*|[^\w\s]")
 """A word with what hangs on it by apostrophes, or one symbol. Accents may be characters of their own."""
 WORD_END = "</w>"
 """Marks the last piece of a word in a vocabulary of pieces."""
-_REMEMBERED = 200_000
+_REMEMBERED, _LONG = 200_000, 64
 _NOT = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
 _SHORT = {"re": "are", "ve": "have", "ll": "will", "m": "am", "d": "would"}
 _IS = frozenset({"it", "he", "she", "that", "what", "who", "where", "when", "why", "there", "here", "how"})
@@ -139,7 +139,9 @@ class _Known(dict[str, tuple[int, ...]]):
         self._words = words
 
     def __missing__(self, raw: str) -> tuple[int, ...]:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        tokens = self[raw] = self._words.tokens_of(raw)
+        tokens = self._words.tokens_of(raw)
+        if len(raw) <= _LONG:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[raw] = tokens
         return tokens

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +16,15 @@ from numpy.typing import NDArray
 from ..errors import ModelInputError, PackageError
 from ..families.base import Kind, Shape, TextShape
 from ..schema import Schema
-from ..values import number_text, to_list
+from ..values import is_missing, number_text, to_list
+from ..words import PADDING, UNKNOWN, Normalise, Words
 from .base import Columns, Floats, Inputs, Preprocessor, row_count, shares
-from .normalise import APOSTROPHES, Normalisation
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 Side = Literal["start", "end"]
 FILE = "tokenizer.json"
-PADDING, UNKNOWN = 0, 1
 _SLICE_TOKENS = 2**16
 _MOST_TOKENS = 200
 _EXAMPLE_CHARACTERS = 2_000
-_WORD_BEFORE = re.compile(rf"[\w{APOSTROPHES}]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +33,12 @@ class TextPreprocessor(Preprocessor):
 
     Attributes:
         schema: Its one column.
-        tokenizer: JSON of a tokenizer of the library `tokenizers`, its cleaning included; token 0 is padding,
+        tokenizer: JSON of a model of the library `tokenizers`, which gets single words; token 0 is padding,
             token 1 stands for what is unknown.
         max_length: Tokens of a text that are read.
         padding: Where short texts are filled up.
         truncation: Where long texts are cut.
-        normalisation: What the tokenizer's cleaning was made from.
+        normalise: How words are cleaned before the tokenizer gets them.
     """
 
     kind: ClassVar[Kind] = "text"
@@ -54,9 +48,8 @@ class TextPreprocessor(Preprocessor):
     max_length: int
     padding: Side = "end"
     truncation: Side = "end"
-    normalisation: Normalisation = field(default_factory=Normalisation)
-    _tokenizer: Tokenizer = field(init=False, repr=False, compare=False)
-    _vocabulary: int = field(init=False, repr=False, compare=False)
+    normalise: Normalise = field(default_factory=Normalise)
+    _words: Words = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Read the tokenizer.
@@ -65,20 +58,16 @@ class TextPreprocessor(Preprocessor):
             PackageError: It cannot be read, or the library is not there.
         """
         try:
-            from tokenizers import Tokenizer
+            words = Words(self.tokenizer, self.normalise)
         except ImportError as error:
             raise PackageError(
                 f"a model of texts needs the package tokenizers ({error}); install it beside torch"
             ) from error
-        try:
-            made = Tokenizer.from_buffer(self.tokenizer)
         except Exception as error:  # the library raises nothing narrower
             raise PackageError(f"{FILE} cannot be read: {error}; fetch it again") from error
-        made.no_truncation()
-        made.no_padding()
-        numbers = made.get_vocab().values()
-        object.__setattr__(self, "_tokenizer", made)
-        object.__setattr__(self, "_vocabulary", max(UNKNOWN, *numbers) + 1 if numbers else UNKNOWN + 1)
+        if words.vocabulary <= UNKNOWN:
+            raise PackageError(f"{FILE} has no tokens; fetch it again")
+        object.__setattr__(self, "_words", words)
 
     @property
     def column(self) -> str:
@@ -92,7 +81,7 @@ class TextPreprocessor(Preprocessor):
 
     def shape(self) -> Shape:
         """What the data say of the network."""
-        schema, text = self.schema, TextShape(self._vocabulary, self.max_length)
+        schema, text = self.schema, TextShape(self._words.vocabulary, self.max_length)
         return Shape(0, (), schema.width, bool(schema.classes), text=text)
 
     def encode(self, columns: Columns) -> Inputs:
@@ -114,8 +103,8 @@ class TextPreprocessor(Preprocessor):
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token numbers of each text without padding; one unknown token where there is none."""
-        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [one.ids[self._read(len(one))] or [UNKNOWN] for one in found]
+        found = (self._words.ids(text) for text in texts)
+        return [ids[self._read(len(ids))] for ids in found]
 
     def filled_up(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.int32]:
         """Token numbers (rows, L) with padding up to the longest row."""
@@ -136,33 +125,35 @@ class TextPreprocessor(Preprocessor):
         return slice(start, start + count)
 
     def explained(self, columns: Columns, weights: list[Floats]) -> dict[str, list[list[dict[str, Any]]]]:
-        """Of each row its tokens: what they are in the cell, from and to which character, and the weight."""
+        """Of each row its words that are read: which characters of the cell they are, and the weight."""
         rows = (row for part in weights for row in part)
         found = [self._weighed(text, row) for text, row in zip(self.texts(columns), rows, strict=True)]
         return {self.column: found}
 
     def _weighed(self, text: str, weights: Floats) -> list[dict[str, Any]]:
-        spans = _widened(text, self._tokenizer.encode(text, add_special_tokens=False).offsets)
-        spans = spans[self._read(len(spans))]
-        kept = weights[self._place(len(spans), len(weights))].tolist()
+        spans = list(self._words.spans(text))
+        of_token = np.repeat(np.arange(len(spans)), [len(tokens) for _, _, tokens in spans])
+        of_token = of_token[self._read(len(of_token))]
+        kept = weights[self._place(len(of_token), len(weights))]
+        sums = np.bincount(of_token, kept, minlength=len(spans))
         return [
-            {"text": text[start:end], "start": start, "end": end, "weight": weight}
-            for (start, end), weight in zip(spans, kept, strict=True)
+            {"text": text[start:end], "start": start, "end": end, "weight": float(sums[i])}
+            for i, (start, end, _) in ((i, spans[i]) for i in np.unique(of_token).tolist())
         ]
 
     def importance(self, slices: Iterable[tuple[Inputs, Floats]]) -> dict[str, float]:
         """Share of each token, the largest first and at most 200 of them."""
-        totals = np.zeros(self._vocabulary)
+        totals = np.zeros(self._words.vocabulary)
         for (tokens,), weights in slices:
-            totals += np.bincount(tokens.ravel(), np.abs(weights).ravel(), minlength=self._vocabulary)
+            totals += np.bincount(tokens.ravel(), np.abs(weights).ravel(), minlength=len(totals))
         totals[PADDING] = 0.0
-        found = shares(totals)
-        best = np.argsort(-found, kind="stable")[:_MOST_TOKENS]
-        return {self.word(int(token)): float(found[token]) for token in best if found[token] > 0.0}
-
-    def word(self, token: int) -> str:
-        """A token for people."""
-        return self._tokenizer.decode([token], skip_special_tokens=False).strip() or f"[{token}]"
+        share = shares(totals)
+        found: dict[str, float] = {}
+        for token in np.argsort(-share, kind="stable")[:_MOST_TOKENS].tolist():
+            if share[token] > 0.0:  # a piece may be the end of a word or not, and reads the same
+                word = self._words.token(token)
+                found[word] = found.get(word, 0.0) + float(share[token])
+        return found
 
     def example(self, columns: Columns) -> dict[str, list[Any]]:
         """Texts, not more than two thousand characters of each."""
@@ -174,7 +165,7 @@ class TextPreprocessor(Preprocessor):
             "maxLength": self.max_length,
             "padding": self.padding,
             "truncation": self.truncation,
-            "normalisation": self.normalisation.to_json(),
+            "normalise": self.normalise.to_json(),
         }
 
     @classmethod
@@ -184,9 +175,8 @@ class TextPreprocessor(Preprocessor):
         """The inverse of `to_json` and `files`."""
         if FILE not in files:
             raise PackageError(f"{FILE} is not among the package's files; fetch it again")
-        normalisation = Normalisation.from_json(value["normalisation"])
         sides = value["padding"], value["truncation"]
-        return cls(schema, files[FILE], value["maxLength"], *sides, normalisation)
+        return cls(schema, files[FILE], value["maxLength"], *sides, Normalise.from_json(value["normalise"]))
 
     def files(self) -> dict[str, bytes]:
         """The tokenizer."""
@@ -194,22 +184,12 @@ class TextPreprocessor(Preprocessor):
 
 
 def _text(cell: Any, column: str, row: int) -> str:
+    """A cell as training reads it: what files write for a gap is one."""
+    if is_missing(cell):
+        return ""
     if isinstance(cell, str):
         # half a pair of UTF-16, which JSON can hold, is no character
         return cell if cell.isascii() else cell.encode("utf-8", "replace").decode("utf-8")
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return ""
     if isinstance(cell, int | float | np.number) and not isinstance(cell, bool):
-        return "" if math.isnan(cell) else number_text(float(cell))
+        return number_text(float(cell)) if math.isfinite(cell) else str(cell)
     raise ModelInputError(column=column, row=row, expected="text or nothing", got=type(cell).__name__)
-
-
-def _widened(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans with what lies before them in their word and has no token: n't is `not` by its last letter."""
-    found: list[tuple[int, int]] = []
-    taken = 0
-    for start, end in spans:
-        before = _WORD_BEFORE.search(text, taken, start) if taken < start else None
-        found.append((before.start() if before else start, end))
-        taken = max(taken, end)
-    return found

@@ -10,6 +10,9 @@ from trainyard_trainer.errors import DataError
 SHARE = 0.6
 _CSV_FACTOR, _PARQUET_FACTOR = 4.0, 2.5
 _UNLIMITED = 1 << 60
+_TOKEN = 400
+"""Bytes of a word in Python's and in the tokenizer's tables."""
+_REMEDY = "raise compute.resources.limits.memory, drop columns or use fewer rows"
 
 
 def limit_bytes(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/meminfo")) -> int:
@@ -65,7 +68,12 @@ def _plain_size(path: Path) -> int:
     return said
 
 
-def check(need: int, limit: int, what: str) -> str:
+def need_of_vocabulary(size: int, width: int, trained: bool) -> int:
+    """Of so many tokens: themselves, their vectors, and where these train, gradients and two moments."""
+    return size * (_TOKEN + width * 4 * (5 if trained else 2))
+
+
+def check(need: int, limit: int, what: str, remedy: str = _REMEDY) -> str:
     """Refuse to start what would not finish; else what is needed, in words.
 
     Raises:
@@ -75,7 +83,7 @@ def check(need: int, limit: int, what: str) -> str:
         raise DataError(
             f"{what} needs about {_size(need)} of memory; this machine or pod has {_size(limit)}, "
             f"of which {SHARE:.0%} may be data",
-            "raise compute.resources.limits.memory, drop columns or use fewer rows",
+            remedy,
         )
     return f"{what} needs up to {_size(need)} of memory, of {_size(limit)}"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from trainyard_trainer.data.samples import bundled, messy, poker, syn
+from trainyard_trainer.data.samples import bundled, messy, notes, poker, syn
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.errors import InvalidSpec, closest
 
@@ -20,7 +20,7 @@ _FIELD = "data.source.uri"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A generated sample: `make(rows, seed, part)`."""
+    """A generated sample: `make(rows, seed, part)`; a text counts as the columns that would be as large."""
 
     make: Callable[[int, int, str], Table]
     rows: int
@@ -30,6 +30,7 @@ class Generated:
 
 GENERATED: Mapping[str, Generated] = {
     "messy": Generated(messy.make, 1_000, 10),
+    "notes": Generated(notes.make, 2_000, 100),
     "poker": Generated(poker.make, 25_010, 11, ("train", "test")),
     **{name: Generated(syn.maker(name), 10_000, 12) for name in syn.NAMES},
 }
