@@ -44,7 +44,7 @@ def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...]
             _check(image)
             stored = _channels(image)
             ImageOps.exif_transpose(image, in_place=True)
-            pixels = np.asarray(image.convert(MODES[channels or stored]))
+            pixels = np.asarray(image.convert(MODES[stored]))
     except (PictureError, MemoryError):
         raise
     except Image.DecompressionBombError:
@@ -52,7 +52,8 @@ def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...]
     except Exception as error:  # whatever a broken file makes a decoder stumble over
         reason = "no image format that is known" if isinstance(error, UnidentifiedImageError) else error
         raise PictureError(f"cannot be read as an image: {reason!s:.120}") from error
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+    pixels = pixels if pixels.ndim == 3 else pixels[:, :, None]
+    return with_channels(pixels, channels or stored)
 
 
 def _check(image: Any) -> None:

@@ -232,7 +232,7 @@ def test_bad_data_are_told(
     ("source", "kind", "message"),
     [
         (SourceSettings("/no/such/file.csv"), DataError, "/no/such/file.csv does not exist"),
-        (SourceSettings("/"), DataError, "/ is a folder"),
+        (SourceSettings("/", format="CSV"), DataError, "/ is a folder, not a file of CSV"),
         (SourceSettings("/proc/self/mem"), DataError, "/proc/self/mem cannot be read: Input/output error"),
         (SourceSettings("sample://breast-cancer"), InvalidSpec, "did you mean 'breast_cancer'"),
         (SourceSettings("ftp://host/x.csv"), InvalidSpec, "ftp:// is not read"),
@@ -256,7 +256,7 @@ def test_the_pin(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("a,y\n1,0\n2,1\n")
     right = "5a1b7fdb4ef7b1f1cc8c0a8f1ea5a20d2b6e9d2f5a0e0b4dca3c5e1f00000000"
-    with pytest.raises(DataError, match="is not the pinned file: its SHA-256 is") as caught:
+    with pytest.raises(DataError, match="is not what was pinned: its SHA-256 is") as caught:
         load(DataSettings(SourceSettings(str(path), sha256=right)), tmp_path)
     actual = caught.value.message.split("its SHA-256 is ")[1][:64]
     assert load(DataSettings(SourceSettings(path.as_uri(), sha256=actual)), tmp_path)[0].rows == 2

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from trainyard_trainer.data.read import is_parquet, read_parquet
+from trainyard_trainer.data.formats import format_of
+from trainyard_trainer.data.read import read_parquet
 from trainyard_trainer.data.read_csv import read_csv
 from trainyard_trainer.data.settings import CSVSettings
 from trainyard_trainer.data.table import Numbers, Table, Texts, Times
@@ -174,6 +175,6 @@ def test_a_truncated_parquet_file(tmp_path: Path) -> None:
 def test_a_file_that_only_looks_like_parquet(tmp_path: Path) -> None:
     path = tmp_path / "broken.parquet"
     path.write_bytes(b"PAR1 but then nothing of the kind")
-    assert is_parquet(path, None)
+    assert format_of(path, None) == "Parquet"
     with pytest.raises(DataError, match=r"broken\.parquet cannot be read as Parquet"):
         read_parquet(path)

@@ -1,22 +1,16 @@
-"""Preprocessing fitted on training rows, and rows encoded with it, by column instead of by cell."""
+"""Rows encoded as networks take them, with their target and weight, whatever the columns are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_model.embedding import MISSING
-from trainyard_model.preprocess import TablePreprocessor
-from trainyard_model.preprocess.table import signed_log
-from trainyard_model.schema import Schema
-from trainyard_trainer.data.table import Numbers, Rows, Table, Texts
+from trainyard_model.preprocess import Preprocessor
+from trainyard_trainer.data.table import Rows
 from trainyard_trainer.data.target import Target
-from trainyard_trainer.errors import DataError
-
-HEAVY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,106 +18,67 @@ class Part:
     """Encoded rows, as a network takes them.
 
     Attributes:
-        inputs: Numbers float32 (rows, numeric columns) and codes int64 (rows, categorical columns).
+        inputs: What `Preprocessor.encode` gives.
         target: Classes int64 (rows,), or standardised values float32 (rows, targets).
         weight: Weight of each row float32 (rows,), or None where all weigh the same.
+        lengths: Of texts, how many tokens each row has, int32 (rows,).
     """
 
     inputs: tuple[NDArray[Any], ...]
     target: NDArray[Any]
     weight: NDArray[np.float32] | None = None
+    lengths: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
 
+class Fitted(Protocol):
+    """Preprocessing fitted on training rows."""
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """What goes into the package; also holds the schema."""
+        ...
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What people should know of it."""
+        ...
+
+    def inputs(self, rows: Rows) -> tuple[NDArray[Any], ...]:
+        """What the preprocessor would give of these rows, by column instead of by cell."""
+        ...
+
+    def lengths(self, rows: Rows) -> NDArray[np.int32] | None:
+        """How many tokens each of these rows has; None where they are no texts."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """How raw rows become parts: the preprocessor and the scale of the target's values."""
+    """How rows become parts: their inputs, and the scale of the target's values (empty for classes)."""
 
-    preprocessor: TablePreprocessor
+    fitted: Fitted
+    target: Target
+    weights: NDArray[np.float64] | None
     target_means: tuple[float, ...]
     target_scales: tuple[float, ...]
 
-    def encode(self, table: Table, target: Target, weights: NDArray[np.float64] | None, rows: Rows) -> Part:
-        """What `Preprocessor.encode` would give of these rows, with target and weights."""
-        schema = self.preprocessor.schema
-        numeric = np.empty((len(rows), len(schema.numeric)), dtype=np.float32)
-        codes = np.empty((len(rows), len(schema.categorical)), dtype=np.int64)
-        for i, column in enumerate(schema.numeric):
-            values = table.columns[column.name]
-            assert isinstance(values, Numbers)  # noqa: S101 - `infer` made it so
-            numeric[:, i] = self.preprocessor.numbers(i, values.values[rows])
-        for i, column in enumerate(schema.categorical):
-            texts = table.columns[column.name]
-            assert isinstance(texts, Texts)  # noqa: S101
-            by_word = np.append(self.preprocessor.codes(i, list(texts.words)), MISSING)
-            codes[:, i] = by_word[texts.codes[rows]]
-        weight = None if weights is None else weights[rows].astype(np.float32)
-        if target.task == "Classification":
-            return Part((numeric, codes), target.values[rows].astype(np.int64), weight)
-        scaled = (target.values[rows] - self.target_means) / self.target_scales
-        return Part((numeric, codes), scaled.astype(np.float32), weight)
+    @classmethod
+    def of(cls, fitted: Fitted, target: Target, weights: NDArray[np.float64] | None, train: Rows) -> Encoder:
+        """With the target's scale in the training rows."""
+        return cls(fitted, target, weights, *_target_scales(target, train))
 
-
-def fit_encoder(table: Table, schema: Schema, target: Target, rows: Rows) -> tuple[Encoder, list[str]]:
-    """Means, scales and vocabularies from the training rows; a feature that they do not have is left out.
-
-    Raises:
-        DataError: No feature has a value in any training row.
-    """
-    means, scales, units, vocabularies, kept, said = [], [], [], [], [], []
-    for column in schema.columns:
-        values = table.columns[column.name]
-        if isinstance(values, Numbers):
-            present = values.values[rows]
-            present = present[~np.isnan(present)]
-            if len(present):
-                unit, mean, scale = _scaling(present)
-                units.append(unit)
-                means.append(mean)
-                scales.append(scale)
+    def encode(self, rows: Rows) -> Part:
+        """These rows."""
+        values = self.target.values[rows]
+        if self.target.task == "Classification":
+            target: NDArray[Any] = values.astype(np.int64)
         else:
-            assert isinstance(values, Texts)  # noqa: S101 - `infer` made it so
-            present = np.asarray(values.take(rows).used())
-            if len(present):
-                vocabularies.append(tuple(sorted(values.words[code] for code in present)))
-        if len(present):
-            kept.append(column)
-        else:
-            said.append(f"column '{column.name}' has no value in any training row and is left out")
-    if not kept:
-        raise DataError("no column has a value in any training row", "check the data and data.split")
-    fitted = TablePreprocessor(
-        replace(schema, columns=tuple(kept)),
-        tuple(means),
-        tuple(scales),
-        tuple(vocabularies),
-        tuple(units) if any(units) else (),
-    )
-    return Encoder(fitted, *_target_scales(target, rows)), said
-
-
-def _scaling(present: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Unit of the signed logarithm (0 for none), mean and scale.
-
-    A column whose farthest value lies more than HEAVY standard deviations away, such as one of mostly zeros
-    and some large amounts, is bent at the lower quartile of its sizes, if that brings the value nearer.
-    """
-    mean, scale, far = _standard(present)
-    if far > HEAVY:
-        unit = float(np.quantile(np.abs(present[present != 0.0]), 0.25))
-        bent_mean, bent_scale, bent_far = _standard(signed_log(present, unit))
-        if bent_far < 0.75 * far:
-            return unit, bent_mean, bent_scale
-    return 0.0, mean, scale
-
-
-def _standard(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Mean, standard deviation (1 for a constant), and how many of these the farthest value is away."""
-    mean, spread = float(values.mean()), float(values.std())
-    scale = spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0
-    return mean, scale, max(float(values.max()) - mean, mean - float(values.min())) / scale
+            target = ((values - self.target_means) / self.target_scales).astype(np.float32)
+        weight = None if self.weights is None else self.weights[rows].astype(np.float32)
+        return Part(self.fitted.inputs(rows), target, weight, self.fitted.lengths(rows))
 
 
 def _target_scales(target: Target, rows: Rows) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trainyard_trainer.data import memory, samples
-from trainyard_trainer.data.read import is_parquet, read_parquet
-from trainyard_trainer.data.read_csv import read_csv
+from trainyard_trainer.data.formats import Reader, SampleReader, reader_of
 from trainyard_trainer.data.settings import DataSettings, SourceSettings
-from trainyard_trainer.data.source import content_hash, fetch
+from trainyard_trainer.data.source import fetch
 from trainyard_trainer.data.table import Table, joined
 from trainyard_trainer.errors import DataError, InvalidSpec
 
@@ -22,24 +21,20 @@ class Opened:
     Attributes:
         source: Its settings.
         name: What its rows are called in messages.
-        size: Bytes of the file; None for what is generated.
+        paths: Where it is, and where its labels are; nowhere, if it is generated.
         need: Bytes of memory that reading and encoding it take, at most.
     """
 
-    def __init__(self, source: SourceSettings, path: Path | None, sample: samples.Sample | None) -> None:
-        self.source, self._path, self._sample = source, path, sample
-        self._parquet = path is not None and is_parquet(path, source.format)
-        self.name = source.uri if path is None else path.name
-        self.size = None if path is None else path.stat().st_size
-        if path is not None:
-            self.need = memory.need_bytes(path, self._parquet)
-        else:
-            self.need = memory.need_of_sample(0 if sample is None else sample.bytes)
+    def __init__(self, source: SourceSettings, paths: Sequence[Path], reader: Reader) -> None:
+        self.source, self.paths, self._reader = source, tuple(paths), reader
+        self.name = paths[0].name if paths else source.uri
+        self.need = reader.need
 
     @property
-    def sha256(self) -> str | None:
-        """What a pin of the file would be."""
-        return None if self._path is None else content_hash(self._path)
+    def uris(self) -> tuple[str, ...]:
+        """What was asked for: the source, and its labels."""
+        labels = self.source.labels
+        return (self.source.uri,) if labels is None else (self.source.uri, labels.uri)
 
     def read(self) -> tuple[Table, list[str]]:
         """The table and notices.
@@ -47,13 +42,10 @@ class Opened:
         Raises:
             DataError: It cannot be read.
         """
-        if self._path is None:
-            assert self._sample is not None  # noqa: S101 - a source is a file or a sample
-            return self._sample.make()
         try:
-            return read_parquet(self._path) if self._parquet else read_csv(self._path, self.source.csv)
+            return self._reader.read()
         except OSError as error:
-            raise _unreadable(self._path, error) from error
+            raise _unreadable(str(self.paths[0]), error) from error
 
 
 def load(
@@ -83,7 +75,7 @@ def open_sources(settings: DataSettings, folder: Path) -> list[Opened]:
     """
     split = settings.split
     sources = [s for s in (settings.source, split.validation_file, split.test_file) if s is not None]
-    return [_open(source, folder / str(i)) for i, source in enumerate(sources)]
+    return [_open(source, folder / str(i), settings) for i, source in enumerate(sources)]
 
 
 def stated_need(opened: Sequence[Opened]) -> str | None:
@@ -115,16 +107,18 @@ def read_sources(opened: Sequence[Opened]) -> tuple[Table, list[str]]:
     return joined(tables, _different([file.name for file in opened])), notices
 
 
-def _open(source: SourceSettings, folder: Path) -> Opened:
+def _open(source: SourceSettings, folder: Path, settings: DataSettings) -> Opened:
     if source.uri.startswith(samples.SCHEME):
         if source.sha256 is not None:
             raise InvalidSpec("sha256 does not apply to sample://", "remove sha256")
-        return Opened(source, None, samples.parse(source.uri))
+        return Opened(source, (), SampleReader(samples.parse(source.uri)))
     path = fetch(source, folder, _admit)
+    labels = None if source.labels is None else fetch(source.labels, folder / "labels", _admit)
     try:
-        return Opened(source, path, None)
+        reader = reader_of(path, labels, source, settings)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(str(path), error) from error
+    return Opened(source, (path,) if labels is None else (path, labels), reader)
 
 
 def _admit(size: int, uri: str) -> None:
@@ -132,8 +126,8 @@ def _admit(size: int, uri: str) -> None:
     memory.check(memory.least_need(size), memory.limit_bytes(), uri)
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path} cannot be read: {error.strerror or error}", "check the file's permissions")
+def _unreadable(name: str, error: OSError) -> DataError:
+    return DataError(f"{name} cannot be read: {error.strerror or error}", "check the file's permissions")
 
 
 def _alike(table: Table, name: str, first: Table, first_name: str, notices: list[str]) -> Table:

@@ -19,7 +19,7 @@ SPELLINGS = {
     "validation": ("validation", "valid", "val", "dev", "development", "eval", "evaluation", "tune"),
     "test": ("test", "testing", "tst", "holdout", "hold-out", "hold_out", "held-out"),
 }
-_PART = {word: part for part, words in SPELLINGS.items() for word in words}
+PART_OF = {word: part for part, words in SPELLINGS.items() for word in words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _named_parts(table: Table, name: str) -> NDArray[np.int64]:
     column = table.columns[name].as_texts()
     numbers = []
     for code, word in enumerate(column.words):
-        part = _PART.get(word.strip().lower())
+        part = PART_OF.get(word.strip().lower())
         if part is None and (column.codes == code).any():
             where = table.place(int((column.codes == code).argmax()))
             raise DataError(

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from trainyard_model.preprocess import Preprocessor
 from trainyard_model.schema import Schema
-from trainyard_trainer.data.encode import Part, fit_encoder
+from trainyard_trainer.data.encode import Encoder, Fitted, Part
+from trainyard_trainer.data.fit_image import fit_images
+from trainyard_trainer.data.fit_table import fit_table
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
 from trainyard_trainer.data.inputs import settled
 from trainyard_trainer.data.leakage import leaks
@@ -19,7 +21,7 @@ from trainyard_trainer.data.partition import Marks, deal_folds, divide, group_ha
 from trainyard_trainer.data.roles import Roles, check_names, default_target, infer, weights
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.data.split import Parts, fraction
-from trainyard_trainer.data.table import Numbers, Rows, Table
+from trainyard_trainer.data.table import Images, Numbers, Rows, Table
 from trainyard_trainer.data.target import Target, read_target, with_target
 from trainyard_trainer.errors import DataError, closest
 
@@ -201,11 +203,12 @@ def _build(
     data: Understood, parts: Parts, holdout: str, said: Sequence[str] = (), leakage: tuple[str, ...] = ()
 ) -> Prepared:
     schema = Schema(data.target.task, data.target.names, data.roles.features, data.target.classes)
-    encoder, left_out = fit_encoder(data.typed, schema, data.target, parts.train)
+    fitted = _fit(data, schema, parts)
+    encoder = Encoder.of(fitted, data.target, data.weights, parts.train)
     return Prepared(
-        encoder.preprocessor,
-        encoder.encode(data.typed, data.target, data.weights, parts.train),
-        encoder.encode(data.typed, data.target, data.weights, parts.validation),
+        fitted.preprocessor,
+        encoder.encode(parts.train),
+        encoder.encode(parts.validation),
         data.raw,
         data.target,
         parts,
@@ -213,10 +216,19 @@ def _build(
         encoder.target_scales,
         data.digest,
         holdout,
-        (*data.notices, *left_out, *said),
+        (*data.notices, *fitted.notices, *said),
         leakage,
         data.weights,
     )
+
+
+def _fit(data: Understood, schema: Schema, parts: Parts) -> Fitted:
+    """The preprocessing of what the model reads, fitted on the training rows."""
+    if data.settings.inputs == "image":
+        images = data.typed.columns[schema.columns[0].name]
+        assert isinstance(images, Images)  # noqa: S101 - `infer` made it so
+        return fit_images(images, schema, parts.train, data.settings.image)
+    return fit_table(data.typed, schema, parts.train)
 
 
 def _check_parts(data: Understood, parts: Parts, settings: DataSettings, where: str = "") -> None:

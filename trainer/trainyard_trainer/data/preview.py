@@ -7,19 +7,25 @@ words; what is known by then is shown all the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainyard_model.schema import Label
+from trainyard_trainer.data.identity import row_hashes
+from trainyard_trainer.data.images.build import CHANNELS
 from trainyard_trainer.data.load import Opened, open_sources, read_sources, stated_need
 from trainyard_trainer.data.prepare import Prepared, Understood, divided, folds, understand
 from trainyard_trainer.data.settings import DataSettings
-from trainyard_trainer.data.table import Numbers, Table, Texts, Values
+from trainyard_trainer.data.source import content_hash, content_size
+from trainyard_trainer.data.table import Images, Numbers, Table, Texts, Values
 from trainyard_trainer.errors import JobError
 
 _LOOKED_AT = 200_000
 _SHOWN = 3
+_DRAWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,14 @@ class ColumnView:
     distinct: int
     exact: bool
     values: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """An image of a class: (height, width), or (height, width, channels)."""
+
+    label: str
+    pixels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class Preview:
     folds: tuple[int, int] | None = None
     rows: int = 0
     columns: list[ColumnView] = field(default_factory=list)
+    images: list[ImageView] = field(default_factory=list)
     task: str = ""
     targets: tuple[str, ...] = ()
     classes: tuple[Label, ...] = ()
@@ -100,8 +115,10 @@ def _look(settings: DataSettings, folder: Path, found: Preview) -> None:
 
 
 def _measure(opened: list[Opened], found: Preview) -> None:
-    found.sizes = tuple(file.size for file in opened)
-    found.pins = tuple(file.sha256 for file in opened)
+    paths = [(path, uri) for file in opened for path, uri in zip_longest(file.paths, file.uris)]
+    found.uris = tuple(uri for _, uri in paths)
+    found.sizes = tuple(None if path is None else content_size(path) for path, _ in paths)
+    found.pins = tuple(None if path is None else content_hash(path) for path, _ in paths)
     found.need = stated_need(opened)
 
 
@@ -109,6 +126,8 @@ def _column(name: str, column: Values, table: Table) -> ColumnView:
     """Facts of one column; of a long one, those of its first rows."""
     exact = table.rows <= _LOOKED_AT
     missing = float(column.missing.mean())
+    if isinstance(column, Images):
+        return _image_column(name, column)
     if isinstance(column, Texts):
         counts = np.bincount(column.codes + 1, minlength=len(column.words) + 1)[1:]
         top = [int(code) for code in np.argsort(-counts, kind="stable")[:_SHOWN] if counts[code]]
@@ -132,6 +151,13 @@ def _column(name: str, column: Values, table: Table) -> ColumnView:
     return ColumnView(name, "", "", missing, distinct, exact, shown)
 
 
+def _image_column(name: str, column: Images) -> ColumnView:
+    part = Images(column.pixels[:_LOOKED_AT])
+    distinct = len(np.unique(row_hashes(Table({name: part}, len(part.pixels)), [name])))
+    values = f"{column.size}, {CHANNELS[column.pixels.shape[1]]}, mean {column.pixels.mean():.0f} of 255"
+    return ColumnView(name, "", "", 0.0, distinct, len(part.pixels) == len(column.pixels), values)
+
+
 def _explain(known: Understood, found: Preview) -> None:
     uses = known.roles.uses
     found.columns = [
@@ -148,6 +174,14 @@ def _explain(known: Understood, found: Preview) -> None:
     ]
     found.task, found.targets, found.classes = known.target.task, known.target.names, known.target.classes
     found.data_digest, found.notices = known.digest, known.notices
+    for column in known.typed.columns.values():
+        if isinstance(column, Images):
+            firsts = np.unique(known.target.labels, return_index=True)[1][:_DRAWN]
+            labels = known.target.classes or ("",)
+            found.images = [
+                ImageView(str(label), Images(column.pixels[row : row + 1]).cells()[0])
+                for label, row in zip(labels, firsts, strict=False)
+            ]
 
 
 def _divide(prepared: Prepared, found: Preview) -> None:

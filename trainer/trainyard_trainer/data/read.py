@@ -1,4 +1,4 @@
-"""Parquet files as tables, and which reader a file is for.
+"""Parquet files as tables.
 
 One column at a time, so that no more than one is held twice.
 """
@@ -13,14 +13,6 @@ import pyarrow.parquet
 from trainyard_trainer.data.convert import values_of
 from trainyard_trainer.data.table import Table, Values
 from trainyard_trainer.errors import DataError
-
-
-def is_parquet(path: Path, declared: str | None) -> bool:
-    """By what was declared, else by the first bytes of the file."""
-    if declared is not None:
-        return declared == "Parquet"
-    with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
 
 
 def read_parquet(path: Path) -> tuple[Table, list[str]]:

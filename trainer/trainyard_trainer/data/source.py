@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 
 def fetch(source: SourceSettings, folder: Path, admit: Callable[[int, str], None]) -> Path:
-    """A local path to the source's bytes, checked against the pin.
+    """A local path to the source's file or folder, checked against the pin.
 
     Args:
         source: A path, or a file://, http://, https:// or s3:// URI.
@@ -35,10 +35,9 @@ def fetch(source: SourceSettings, folder: Path, admit: Callable[[int, str], None
         path = _download(source.uri, folder, admit)
     elif parts.scheme in ("", "file") or len(parts.scheme) == 1:
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(source.uri)
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
+        if not path.exists():
             raise DataError(
-                f"{source.uri} {what}", "check data.source.uri; in a pod the file must be mounted"
+                f"{source.uri} does not exist", "check data.source.uri; in a pod the file must be mounted"
             )
     else:
         raise InvalidSpec(
@@ -50,13 +49,26 @@ def fetch(source: SourceSettings, folder: Path, admit: Callable[[int, str], None
     return path
 
 
+def content_size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, as a pin has it.
+    r"""SHA-256 of a file, as a pin has it; of a folder, that of its files' hashes and names.
+
+    In a folder, `find * -type f | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum` says it.
 
     Raises:
-        DataError: The file cannot be read.
+        DataError: A file cannot be read.
     """
     total = hashlib.sha256()
+    if path.is_dir():
+        for name in sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()):
+            total.update(f"{content_hash(path / name)}  {name}\n".encode())
+        return total.hexdigest()
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -69,7 +81,7 @@ def content_hash(path: Path) -> str:
 def _check_pin(path: Path, source: SourceSettings) -> None:
     if (found := content_hash(path)) != source.sha256:
         raise DataError(
-            f"{source.uri} is not the pinned file: its SHA-256 is {found}, the pin says {source.sha256}",
+            f"{source.uri} is not what was pinned: its SHA-256 is {found}, the pin says {source.sha256}",
             "restore the file, or pin the new content (sha256) if it is meant",
         )
 

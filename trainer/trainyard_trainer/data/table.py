@@ -214,7 +214,7 @@ def joined(tables: Sequence[Table], files: Sequence[str]) -> Table:
         DataError: Images of different sizes.
     """
     columns = {
-        name: _joined_column([table.columns[name] for table in tables], files) for name in tables[0].columns
+        name: joined_columns([table.columns[name] for table in tables], files) for name in tables[0].columns
     }
     counts = [table.rows for table in tables]
     origin = np.repeat(np.arange(len(tables), dtype=np.int8), counts)
@@ -232,7 +232,12 @@ def unified(words: Iterable[Sequence[str]], codes: Iterable[NDArray[np.int32]]) 
     return Texts(tuple(number), np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32))
 
 
-def _joined_column(pieces: Sequence[Values], files: Sequence[str]) -> Values:
+def joined_columns(pieces: Sequence[Values], files: Sequence[str]) -> Values:
+    """Pieces of one column, from files of these names, as one column.
+
+    Raises:
+        DataError: Images of different sizes.
+    """
     if images := [piece for piece in pieces if isinstance(piece, Images)]:
         return _joined_images(images, files)
     if all(isinstance(piece, Numbers) for piece in pieces):
