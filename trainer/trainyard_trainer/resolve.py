@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,9 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainyard.api.base import ApiModel
-from trainyard.api.data import Preprocess
 from trainyard.api.families import Custom, Model
-from trainyard.api.training import Callback
 from trainyard.api.trainingjob import TrainingJobSpec
 from trainyard.api.wire import AttemptSpec
 from trainyard_model import FAMILIES
@@ -28,9 +26,10 @@ from trainyard_trainer.callbacks import GROUP as CALLBACKS
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.errors import InvalidSpec, closest
 from trainyard_trainer.evaluate.settings import EvaluationSettings
-from trainyard_trainer.extensions import Extension, find
+from trainyard_trainer.extensions import Extension
 from trainyard_trainer.fit.settings import FitSettings
 from trainyard_trainer.resolve_data import data_settings, unsupported_data
+from trainyard_trainer.resolve_extensions import extensions, value_of
 from trainyard_trainer.resolve_fit import evaluation_settings, fit_settings
 from trainyard_trainer.tracking.mlflow_run import RunIdentity
 from trainyard_trainer.tracking.progress import Endpoint
@@ -124,19 +123,6 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
     )
 
 
-def extensions(wanted: Sequence[Callback | Preprocess], group: str, where: str) -> tuple[Extension, ...]:
-    """What other distributions are asked for.
-
-    Raises:
-        InvalidSpec: One is not installed here.
-    """
-    for one in wanted:
-        find(group, one.name, where)
-    return tuple(
-        Extension(one.name, {key: _value(text) for key, text in one.parameters.items()}) for one in wanted
-    )
-
-
 def refuse_unsupported(spec: TrainingJobSpec) -> None:
     """Say what cannot be done before anything is done."""
     wanted = unsupported_data(spec.data)
@@ -184,16 +170,9 @@ def _registered(custom: Custom) -> tuple[str, Any]:
                 "correct model.custom.parameters",
             )
     try:
-        return custom.family, settings(**{name: _value(text) for name, text in custom.parameters.items()})
+        return custom.family, settings(**{name: value_of(text) for name, text in custom.parameters.items()})
     except (TypeError, ValueError) as error:
         raise InvalidSpec(f"model.custom.parameters: {error}", "correct model.custom.parameters") from error
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _plain(value: Any) -> Any:

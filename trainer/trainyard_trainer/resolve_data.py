@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainyard.api.data import Data, PartFile, Source, Split, SplitBy
 from trainyard.api.names import CLAIM_DIR
+from trainyard_model.preprocess.steps import GROUP as STEPS
 from trainyard_trainer.data.settings import (
     ColumnSettings,
     CSVSettings,
@@ -11,7 +12,9 @@ from trainyard_trainer.data.settings import (
     SourceSettings,
     SplitSettings,
 )
+from trainyard_trainer.data.steps import FIELD as STEPS_FIELD
 from trainyard_trainer.errors import InvalidSpec
+from trainyard_trainer.resolve_extensions import extensions
 
 
 def unsupported_data(data: Data) -> list[str]:
@@ -21,7 +24,6 @@ def unsupported_data(data: Data) -> list[str]:
     asked = {
         "data.text": data.text,
         "data.image": data.image,
-        "data.preprocess": data.preprocess,
         "data.columns.text (tabular families read no text; drop the column, or name it categorical)": columns
         and columns.text,
         "data.source.labels": data.source and data.source.labels,
@@ -56,6 +58,7 @@ def data_settings(data: Data) -> DataSettings:
         else ColumnSettings(columns.drop, columns.numeric, columns.categorical, columns.key, columns.weight),
         split=_split(data.split, data.source),
         train_fraction=data.train_fraction,
+        steps=extensions(data.preprocess, STEPS, STEPS_FIELD),
     )
 
 

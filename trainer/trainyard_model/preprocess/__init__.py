@@ -8,6 +8,7 @@ from typing import Any
 from ..schema import Schema
 from .base import Columns, Inputs, Preprocessor, cut, row_count
 from .image import ImagePreprocessor
+from .steps import SteppedPreprocessor
 from .table import TablePreprocessor
 from .text import TextPreprocessor
 
@@ -17,6 +18,7 @@ __all__ = [
     "ImagePreprocessor",
     "Inputs",
     "Preprocessor",
+    "SteppedPreprocessor",
     "TablePreprocessor",
     "TextPreprocessor",
     "cut",
@@ -36,4 +38,5 @@ def read_preprocessor(schema: Schema, value: Mapping[str, Any], files: Mapping[s
         KeyError: It is of no kind that is known here.
         PackageError: A file is missing or cannot be read.
     """
-    return KINDS[value.get("kind", TablePreprocessor.kind)].from_json(schema, value, files)
+    made = SteppedPreprocessor if "steps" in value else KINDS[value["kind"]]
+    return made.from_json(schema, value, files)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from trainyard_trainer.extensions import Extension
+
 SplitBy = Literal["Hash", "Order", "Group", "Column", "Files"]
 Format = Literal["CSV", "Parquet", "IDX", "NPZ", "ImageFolder"]
 
@@ -124,7 +126,10 @@ class ImageSettings:
 
 @dataclass(frozen=True, slots=True)
 class DataSettings:
-    """All of the data stage. `inputs` is what the model reads; None: what the data hold."""
+    """All of the data stage. `inputs` is what the model reads; None: what the data hold.
+
+    `steps` are those of other distributions, which come before our own preprocessing.
+    """
 
     source: SourceSettings
     task: Literal["Classification", "Regression"] | None = None
@@ -137,3 +142,4 @@ class DataSettings:
     inputs: Inputs | None = "table"
     text: TextSettings = field(default_factory=TextSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
+    steps: tuple[Extension, ...] = ()
