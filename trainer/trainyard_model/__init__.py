@@ -18,7 +18,8 @@ from .families import (
     Shape,
     TextShape,
 )
-from .package import FORMAT_VERSION, Package, package_digest, read_package, write_package
+from .folder import package_digest
+from .package import FORMAT_VERSION, Package, read_package, write_package
 from .predictor import Predictor
 from .preprocess import ImagePreprocessor, Preprocessor, TablePreprocessor, TextPreprocessor
 from .schema import CATEGORICAL, IMAGE, NUMERIC, PREDICTION, TEXT, Column, Schema

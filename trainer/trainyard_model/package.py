@@ -7,9 +7,7 @@ one; a reader refuses what is newer than itself.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +20,11 @@ from torch import Tensor
 
 from .errors import PackageError
 from .families import FAMILIES, Config, Network
+from .folder import MANIFEST, WEIGHTS, read_files, sha256
 from .preprocess import KINDS, Preprocessor, TablePreprocessor, read_preprocessor
 from .schema import PREDICTION, Schema
 
 FORMAT_VERSION = 3
-MANIFEST, WEIGHTS = "package.json", "model.safetensors"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +102,8 @@ def write_package(package: Package, folder: Path) -> None:
         "inputExample": dict(package.input_example),
         "expectedOutput": dict(package.expected_output),
         "info": dict(package.info),
-        "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(weights).hexdigest()},
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        "weights": {"file": WEIGHTS, "sha256": sha256(weights)},
+        "files": {name: sha256(content) for name, content in files.items()},
     }
     for name, content in {WEIGHTS: weights, **files}.items():
         (folder / name).write_bytes(content)
@@ -121,13 +118,13 @@ def read_package(folder: Path) -> Package:
         PackageError: A file is absent, damaged, newer than this reader, or of an unknown family; the message
             says what to do.
     """
-    value, files = _read_files(folder)
+    value, files = read_files(folder)
     try:
         _check_version(value)
         _check_names(value)
         digests = {WEIGHTS: value["weights"]["sha256"], **value["files"]}
         for name, content in files.items():
-            if hashlib.sha256(content).hexdigest() != digests[name]:
+            if sha256(content) != digests[name]:
                 raise PackageError(
                     f"{folder / name} is damaged: its SHA-256 is not the one in {MANIFEST}; fetch it again"
                 )
@@ -138,37 +135,6 @@ def read_package(folder: Path) -> Package:
         raise PackageError(
             f"{folder / MANIFEST} cannot be understood ({type(error).__name__}: {error}); fetch it again"
         ) from error
-
-
-def file_names(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files that belong to a manifest, the weights first.
-
-    Raises:
-        PackageError: One would lie outside the folder.
-    """
-    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
-    for name in files:
-        if not _PLAIN_NAME.fullmatch(name) or name in (MANIFEST, WEIGHTS):
-            raise PackageError(
-                f"{MANIFEST} names the file {name!r:.80}, which no package holds; fetch it again"
-            )
-    return (WEIGHTS, *files)
-
-
-def _read_files(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The manifest, and the content of all other files by name."""
-    try:
-        value = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return value, {name: (folder / name).read_bytes() for name in file_names(value)}
-    except OSError as error:
-        raise PackageError(
-            f"{folder} is no model package: {error.strerror}: {error.filename}; "
-            f"give the folder that holds {MANIFEST} and the files it names"
-        ) from error
-    except PackageError:
-        raise
-    except ValueError as error:
-        raise PackageError(f"{folder / MANIFEST} is not JSON: {error}; fetch it again") from error
 
 
 def _check_names(value: dict[str, Any]) -> None:
@@ -227,18 +193,3 @@ def _from_manifest(value: dict[str, Any], files: Mapping[str, bytes]) -> Package
         expected_output=value["expectedOutput"],
         info=value["info"],
     )
-
-
-def package_digest(folder: Path) -> str:
-    """SHA-256 over names, sizes and bytes of the package's files: what a server is pinned to.
-
-    Raises:
-        PackageError: A file is absent, or the manifest is no JSON.
-    """
-    _, files = _read_files(folder)
-    first = {WEIGHTS: files.pop(WEIGHTS), MANIFEST: (folder / MANIFEST).read_bytes()}
-    total = hashlib.sha256()
-    for name, content in {**first, **files}.items():
-        total.update(f"{name}\0{len(content)}\0".encode())
-        total.update(content)
-    return total.hexdigest()

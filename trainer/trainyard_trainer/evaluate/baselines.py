@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainyard_model import FAMILIES, Network, shape
+from trainyard_model import FAMILIES, Network
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.fit.feed import DevicePart
 from trainyard_trainer.fit.losses import make_loss
@@ -48,7 +48,7 @@ def fit_linear(data: Prepared, train: DevicePart, seed: int, stopping: Callable[
     """
     family = FAMILIES[FAMILY]
     settings = family.settings(layers=0)
-    network = family.build(family.config(settings, shape(data.preprocessor))).to(train.target.device)
+    network = family.build(family.config(settings, data.preprocessor.shape())).to(train.target.device)
     generator = torch.Generator(train.target.device).manual_seed(seed)
     rows = torch.randperm(len(train), generator=generator, device=train.target.device)[:_MOST_ROWS]
     batch = train.gather(rows)

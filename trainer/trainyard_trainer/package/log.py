@@ -16,11 +16,13 @@ from trainyard_trainer.tracking.store import current_store
 
 NAME = "model"
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+_OF_KIND = {"text": ("tokenizers",), "image": ("pillow",)}
 
 
-def requirements() -> list[str]:
-    """What loading the model takes, as installed here, without a build's local suffix (+cu132)."""
-    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in _REQUIREMENTS]
+def requirements(kind: str = "table") -> list[str]:
+    """What loading a model of that kind takes, as installed here, without a build's local suffix (+cu132)."""
+    names = sorted((*_REQUIREMENTS, *_OF_KIND.get(kind, ())))
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]
 
 
 def log_package(
@@ -45,7 +47,7 @@ def _log(folder: Path, package: Package, uri: str, run_id: str, tags: dict[str, 
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
             artifacts={"package": str(folder)},
             code_paths=[str(Path(trainyard_model.__file__).parent)],
-            pip_requirements=requirements(),
+            pip_requirements=requirements(package.preprocessor.kind),
             signature=_signature(package),
             input_example=pandas.DataFrame(dict(package.input_example)),
             tags=tags,

@@ -10,10 +10,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from trainyard_model import NUMERIC
+from trainyard_model import IMAGE, Column, Shape
+from trainyard_trainer.serving.cells import BY_ROLE
 from trainyard_trainer.serving.model import Model
 from trainyard_trainer.serving.service import Service
 from trainyard_trainer.serving.tensors import output_type
+
+_LONGEST_ARGUMENT = 100_000  # characters; Linux takes 131,072 bytes
 
 
 def server() -> dict[str, Any]:
@@ -32,10 +35,7 @@ def model(one: Model) -> dict[str, Any]:
         "name": one.name,
         "versions": [one.version],
         "platform": f"trainyard_{package.family}",
-        "inputs": [
-            {"name": c.name, "datatype": "FP64" if c.role == NUMERIC else "BYTES", "shape": [-1]}
-            for c in schema.columns
-        ],
+        "inputs": [_input(c, package.preprocessor.shape()) for c in schema.columns],
         "outputs": [
             {"name": name, "datatype": output_type(name, schema), "shape": [-1]} for name in schema.outputs
         ],
@@ -49,6 +49,16 @@ def model(one: Model) -> dict[str, Any]:
     }
 
 
+def _input(column: Column, shape: Shape) -> dict[str, Any]:
+    """A tensor of the column; images, which can also be files, have one more word for that."""
+    found = {"name": column.name, "datatype": BY_ROLE[column.role].datatype, "shape": [-1]}
+    if (image := shape.image) is None:
+        return found
+    channels = [image.channels] if image.channels > 1 else []
+    pixels = [-1, image.height, image.width, *channels]
+    return {**found, "shape": pixels, "parameters": {"or": "BYTES [-1]: PNG or JPEG files in base64"}}
+
+
 def example_rows(one: Model, count: int = 1) -> list[dict[str, Any]]:
     """The first recorded rows, as /predict takes them."""
     return one.recorded.row_objects()[:count]
@@ -60,12 +70,12 @@ def example_tensors(one: Model) -> dict[str, Any]:
     return {
         "inputs": [
             {
-                "name": tensor["name"],
+                "name": c.name,
                 "shape": [1],
-                "datatype": tensor["datatype"],
-                "data": [row[tensor["name"]]],
+                "datatype": "BYTES" if c.role == IMAGE else BY_ROLE[c.role].datatype,
+                "data": [row[c.name]],
             }
-            for tensor in model(one)["inputs"]
+            for c in one.schema.columns
         ]
     }
 
@@ -73,7 +83,12 @@ def example_tensors(one: Model) -> dict[str, Any]:
 def curl(one: Model, url: str, token_file: str | None = None) -> str:
     """A command that asks for the prediction of the first recorded row."""
     token = f' -H "Authorization: Bearer $(cat {shlex.quote(token_file)})"' if token_file else ""
-    body = shlex.quote(json.dumps(example_rows(one), ensure_ascii=False))
+    body = json.dumps(example_rows(one), ensure_ascii=False)
+    if len(body) > _LONGEST_ARGUMENT:
+        names = ", ".join(c.name for c in one.schema.columns[:8])
+        body = f"@rows.json  # a list of objects with {names}"
+    else:
+        body = shlex.quote(body)
     return f"curl -s {url}/predict{token} -H 'content-type: application/json' -d {body}"
 
 
@@ -99,10 +114,7 @@ def _body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 
 
 def _rows_schema(one: Model) -> dict[str, Any]:
-    category = ["string", "number", "boolean", "null"]
-    properties = {
-        c.name: {"type": ["number", "null"] if c.role == NUMERIC else category} for c in one.schema.columns
-    }
+    properties = {c.name: BY_ROLE[c.role].schema for c in one.schema.columns}
     row = {
         "type": "object",
         "properties": properties,

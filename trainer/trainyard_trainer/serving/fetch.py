@@ -20,7 +20,6 @@ from trainyard_trainer.serving.download import copy, download
 from trainyard_trainer.serving.settings import required
 from trainyard_trainer.threads import prepare_environment
 
-FILES = ("package.json", "model.safetensors")
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 
 
@@ -81,18 +80,29 @@ def fetch(asked: Wanted) -> str:
     Raises:
         JobError: It cannot be had, or is another one.
     """
-    from trainyard_model import package_digest
+    from trainyard_model import PackageError, package_digest
+    from trainyard_model.folder import MANIFEST, file_names, read_manifest
 
     def digest(folder: Path) -> str | None:
-        return package_digest(folder) if all((folder / name).is_file() for name in FILES) else None
+        try:
+            return package_digest(folder)
+        except PackageError:
+            return None
 
     if digest(asked.folder) == asked.sha256:
         return f"{asked.folder} has the package already: {asked.sha256}"
     where = source(asked.uri, asked.tracking_uri)
     asked.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix=".fetch-") as scratch:
-        for name in FILES:
-            read = download if where.startswith(("http://", "https://")) else copy
+        read = download if where.startswith(("http://", "https://")) else copy
+        read(f"{where}/{MANIFEST}", Path(scratch) / MANIFEST)
+        try:
+            names = (MANIFEST, *file_names(read_manifest(Path(scratch))))
+        except PackageError as error:
+            raise DataError(
+                f"what lies at {where} is no package: {error}", "serve another version"
+            ) from error
+        for name in names[1:]:
             read(f"{where}/{name}", Path(scratch) / name)
         found = digest(Path(scratch))
         if found != asked.sha256:
@@ -101,9 +111,9 @@ def fetch(asked: Wanted) -> str:
                 "its files were changed after it was registered: train and promote it anew, "
                 "or serve another version",
             )
-        for name in FILES:
+        for name in names:
             shutil.move(Path(scratch) / name, asked.folder / name)
-    size = sum((asked.folder / name).stat().st_size for name in FILES)
+    size = sum((asked.folder / name).stat().st_size for name in names)
     return f"fetched {where} ({size} bytes), SHA-256 {asked.sha256} as pinned"
 
 

@@ -12,7 +12,7 @@ import torch
 
 from trainyard_model import ModelInputError, PackageError, Predictor, Schema, package_digest
 from trainyard_trainer.serving.recorded import PREDICTION, Recorded, difference
-from trainyard_trainer.serving.refusal import Refused
+from trainyard_trainer.serving.refusal import Problems, Refused
 from trainyard_trainer.serving.settings import Settings
 from trainyard_trainer.threads import thread_count
 
@@ -45,10 +45,15 @@ class Model:
         """Output columns as lists.
 
         Raises:
-            Refused: A row leads to no finite answer.
+            Refused: An image cannot be read, or a row leads to no finite answer.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # the check below is the warning
-            outputs = self.predictor.predict(columns)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # the check below is the warning
+                outputs = self.predictor.predict(columns)
+        except ModelInputError as error:  # only now is it seen: a file that is no image, or of another size
+            problems = Problems()
+            problems.add("not_an_image", error.row, error.column, error.expected, error.got)
+            raise problems.refusal() from None
         scores = [values for name, values in outputs.items() if name != PREDICTION] or [*outputs.values()]
         finite = np.isfinite(np.stack(scores)).all(0)
         if not finite.all():

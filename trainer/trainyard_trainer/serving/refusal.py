@@ -72,10 +72,13 @@ class Problems:
         Raises:
             Refused: 422 with the first problems and the number of all.
         """
-        if self.count == 0:
-            return
+        if self.count:
+            raise self.refusal()
+
+    def refusal(self) -> Refused:
+        """What to answer to those that were noted, at least one."""
         more = f" (and {self.count - 1} more)" if self.count > 1 else ""
-        raise Refused(
+        return Refused(
             422,
             self.first[0].text() + more,
             reasons=list(self.reasons),

@@ -1,13 +1,21 @@
-"""The tensors of the Open Inference Protocol (REST, v2): one tensor a column, of shape [n] or [n, 1]."""
+"""The tensors of the Open Inference Protocol (REST, v2): one tensor a column, of shape [n] or [n, 1].
+
+Images may also come as their pixels: [n, height, width] or [n, height, width, channels].
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainyard_model import NUMERIC, Schema
+import numpy as np
+
+from trainyard_model import IMAGE, Schema
+from trainyard_model.schema import Role
+from trainyard_trainer.serving.cells import BY_ROLE, kind
 from trainyard_trainer.serving.refusal import Problems
-from trainyard_trainer.serving.rows import expected, kind, no_column, read_cells, too_many
+from trainyard_trainer.serving.rows import no_column, too_many
 
 _NUMBERS = frozenset(
     [f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)] + ["FP16", "FP32", "FP64", "BOOL"]
@@ -16,7 +24,7 @@ _ANSWERS = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 _BODY = '{"inputs": [{"name", "shape", "datatype", "data"}, ...]}'
 
 
-def from_tensors(value: Any, schema: Schema, most: int) -> dict[str, list[Any]]:
+def from_tensors(value: Any, schema: Schema, most: int) -> dict[str, Sequence[Any]]:
     """Columns for the model, from the JSON of an inference request.
 
     Raises:
@@ -25,7 +33,8 @@ def from_tensors(value: Any, schema: Schema, most: int) -> dict[str, list[Any]]:
     problems = Problems()
     tensors = _tensors(value, schema, problems)
     _check_outputs(value, schema, problems)
-    cells = {name: _cells(tensor, name, problems) for name, tensor in tensors.items()}
+    roles = {column.name: column.role for column in schema.columns}
+    cells = {name: _cells(tensor, name, roles[name], problems) for name, tensor in tensors.items()}
     lengths = {name: len(found) for name, found in cells.items() if found is not None}
     if lengths and max(lengths.values()) > most:
         raise too_many(max(lengths.values()), most)
@@ -36,7 +45,7 @@ def from_tensors(value: Any, schema: Schema, most: int) -> dict[str, list[Any]]:
         problems.add("shape", None, odd, f"{first} values, as in the first tensor", f"{lengths[odd]}")
         problems.check()
     columns = {
-        column.name: read_cells(column.role == NUMERIC, column.name, cells[column.name] or [], problems)
+        column.name: BY_ROLE[column.role].read(column.name, cells[column.name] or [], problems)
         for column in schema.columns
     }
     problems.check()
@@ -62,39 +71,55 @@ def _tensors(value: Any, schema: Schema, problems: Problems) -> dict[str, Mappin
             problems.add("shape", None, name, "one tensor", "two")
         else:
             found[name] = tensor
-            _check_type(tensor, roles[name] == NUMERIC, name, problems)
+            _check_type(tensor, roles[name], name, problems)
     for name, role in roles.items():
         if name not in found:
-            problems.add("missing_column", None, name, f"a tensor of {expected(role == NUMERIC)}", "nothing")
+            problems.add("missing_column", None, name, f"a tensor of {BY_ROLE[role].expected}", "nothing")
     return found
 
 
-def _check_type(tensor: Mapping[str, Any], numeric: bool, name: str, problems: Problems) -> None:
+def _check_type(tensor: Mapping[str, Any], role: Role, name: str, problems: Problems) -> None:
     datatype = tensor.get("datatype")
     if datatype == "BYTES" or (isinstance(datatype, str) and datatype in _NUMBERS):
         return
     got = "another text" if isinstance(datatype, str) else kind(datatype)
-    problems.add("datatype", None, name, f"datatype {'FP64' if numeric else 'BYTES'}", got)
+    problems.add("datatype", None, name, f"datatype {BY_ROLE[role].datatype}", got)
 
 
-def _cells(tensor: Mapping[str, Any], name: str, problems: Problems) -> list[Any] | None:
+def _cells(tensor: Mapping[str, Any], name: str, role: Role, problems: Problems) -> Sequence[Any] | None:
     """The values in one list, when they are as many as the shape says."""
     shape, data = tensor.get("shape"), tensor.get("data")
     sizes = (
         shape if isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape) else []
     )
-    if not sizes or len(sizes) > 2 or sizes[1:] not in ([], [1]):
-        problems.add("shape", None, name, "shape [n] or [n, 1]", "another shape" if sizes else kind(shape))
+    pixels = role == IMAGE and len(sizes) in (3, 4)
+    if not pixels and (not sizes or len(sizes) > 2 or sizes[1:] not in ([], [1])):
+        shapes = "shape [n] or [n, 1]" + (", [n, h, w] or [n, h, w, c]" if role == IMAGE else "")
+        problems.add("shape", None, name, shapes, "another shape" if sizes else kind(shape))
         return None
     if not isinstance(data, list):
         problems.add("shape", None, name, "data as an array", kind(data))
         return None
+    if pixels:
+        return _pixels(data, sizes, name, problems)
     if len(sizes) == 2 and all(isinstance(cell, list) and len(cell) == 1 for cell in data):
         data = [cell[0] for cell in data]
     if len(data) != sizes[0]:
         problems.add("shape", None, name, f"{sizes[0]} values, as the shape says", f"{len(data)}")
         return None
     return data
+
+
+def _pixels(data: list[Any], sizes: list[int], name: str, problems: Problems) -> list[Any] | None:
+    """An array of each image, from numbers that are nested as the shape says, or in one row."""
+    try:
+        values = np.asarray(data)
+        if values.dtype.kind not in "iuf":
+            raise TypeError
+        return list(values.reshape(sizes))
+    except (TypeError, ValueError, OverflowError):
+        problems.add("shape", None, name, f"{math.prod(sizes)} numbers, as the shape says", "something else")
+        return None
 
 
 def _check_outputs(value: Mapping[str, Any], schema: Schema, problems: Problems) -> None:
