@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 
 from tests.support.apiserver import MERGE, ApiError, ApiServer
 from tests.support.processes import Child, free_port
+from trainyard.api.names import LABEL_INDEX
 
 Body = dict[str, Any]
 TRAINING_JOBS = "/apis/trainyard.dev/v1alpha1/namespaces/{}/trainingjobs"
 T = TypeVar("T")
+_ROOTS = {"jobs": "/apis/batch/v1", "networkpolicies": "/apis/networking.k8s.io/v1"}
 TRAINER_IMAGE = "registry.example/trainyard/trainer:test"
 
 
@@ -178,7 +180,7 @@ class Bench:
 
     def items(self, resource: str) -> list[Body]:
         """All objects of a kind in the namespace."""
-        root = "/apis/batch/v1" if resource == "jobs" else "/api/v1"
+        root = _ROOTS.get(resource, "/api/v1")
         found: list[Body] = self.server.request("GET", f"{root}/namespaces/{self.namespace}/{resource}")[
             "items"
         ]
@@ -188,19 +190,29 @@ class Bench:
         """Names of all objects of a kind that the operator made."""
         return sorted(o["metadata"]["name"] for o in self.items(resource) if o["metadata"].get("labels"))
 
-    def pod(self, job: str) -> Body | None:
-        """The pod of a Job."""
-        return next((p for p in self.items("pods") if p["metadata"]["labels"].get("job-name") == job), None)
+    def pod(self, job: str, index: int = 0) -> Body | None:
+        """A pod of a Job; of a group, the one with the index."""
+        for pod in self.items("pods"):
+            labels = pod["metadata"]["labels"]
+            if labels.get("job-name") == job and labels.get(LABEL_INDEX, "0") == str(index):
+                return pod
+        return None
 
-    def pod_runs(self, job: str) -> Body:
-        """Play kubelet: the pod of a Job starts."""
-        pod = eventually(lambda: self.pod(job)) or {}
+    def pod_is_placed(self, job: str, index: int, node: str) -> None:
+        """Play scheduler: a pod of a Job gets a node; from then on only a kubelet can end it."""
+        name = (eventually(lambda: self.pod(job, index)) or {})["metadata"]["name"]
+        body = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
+        self.server.request("POST", f"/api/v1/namespaces/{self.namespace}/pods/{name}/binding", body)
+
+    def pod_runs(self, job: str, index: int = 0) -> Body:
+        """Play kubelet: a pod of a Job starts."""
+        pod = eventually(lambda: self.pod(job, index)) or {}
         state = {"running": {"startedAt": _now()}}
         return self._pod_status(pod, {"phase": "Running", "startTime": _now()}, state)
 
-    def pod_ends(self, job: str, code: int, word: str | Body = "", reason: str = "") -> Body:
+    def pod_ends(self, job: str, code: int, word: str | Body = "", reason: str = "", index: int = 0) -> Body:
         """Play kubelet: the container of a Job's pod ends with a code and a last word."""
-        pod = eventually(lambda: self.pod(job)) or {}
+        pod = eventually(lambda: self.pod(job, index)) or {}
         message = word if isinstance(word, str) else json.dumps(word)
         ended = {
             "exitCode": code,
