@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from trainyard_trainer.data.partition import Marks, deal_folds, divide, group_ha
 from trainyard_trainer.data.roles import Roles, check_names, default_target, infer, weights
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.data.split import Parts, fraction
+from trainyard_trainer.data.steps import behind, step_through
 from trainyard_trainer.data.table import Images, Numbers, Rows, Table
 from trainyard_trainer.data.target import Target, read_target, with_target
 from trainyard_trainer.errors import DataError, closest
@@ -203,10 +204,11 @@ def _build(
     data: Understood, parts: Parts, holdout: str, said: Sequence[str] = (), leakage: tuple[str, ...] = ()
 ) -> Prepared:
     schema = Schema(data.target.task, data.target.names, data.roles.features, data.target.classes)
-    fitted = _fit(data, schema, parts)
+    typed, read, steps = step_through(data.typed, schema, parts.train, data.settings.steps)
+    fitted = _fit(replace(data, typed=typed), read, parts)
     encoder = Encoder.of(fitted, data.target, data.weights, parts.train)
     return Prepared(
-        fitted.preprocessor,
+        behind(steps, schema, fitted.preprocessor),
         encoder.encode(parts.train),
         encoder.encode(parts.validation),
         data.raw,
