@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from trainyard.api.data import Data
+from trainyard.api.text import Augmentation
 from trainyard.api.training import Precision, Schedule, Training
 from trainyard_trainer.evaluate.settings import EvaluationSettings
 from trainyard_trainer.evaluate.threshold import DEFAULT_METRIC, check_metric
-from trainyard_trainer.fit.settings import FitSettings, OptimizerSettings, ScheduleSettings
+from trainyard_trainer.fit.settings import (
+    AugmentSettings,
+    FitSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+)
 
 
 def fit_settings(training: Training, data: Data, learning_rate: float) -> FitSettings:
@@ -44,7 +50,12 @@ def fit_settings(training: Training, data: Data, learning_rate: float) -> FitSet
         compile=training.compile,
         deterministic=training.deterministic,
         checkpoint_seconds=training.checkpointing.interval_seconds,
+        augment=_augment(data.image.augmentation) if data.image and data.image.augmentation else None,
     )
+
+
+def _augment(wanted: Augmentation) -> AugmentSettings:
+    return AugmentSettings(wanted.shift_pixels, wanted.rotate_degrees, wanted.horizontal_flip, wanted.erase)
 
 
 def evaluation_settings(training: Training) -> EvaluationSettings:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from trainyard_model import Loss, Network
 from trainyard_trainer.errors import Defect, InvalidSpec, Stopped
+from trainyard_trainer.fit.augment import Augment
 from trainyard_trainer.fit.checkpoint import State
 from trainyard_trainer.fit.feed import DevicePart, batches
 from trainyard_trainer.fit.group import ALONE, Group, digest
@@ -102,6 +103,7 @@ class Fitter:
             settings.schedule, settings.optimizer.learning_rate, self.steps, settings.epochs
         )
         self.stepper = Stepper(network, loss, settings, self.device, group)
+        self.augment = Augment(settings.augment, train.inputs[0]) if settings.augment else None
         self.at = _Position()
         self._generator: torch.Generator | None = None
         self._saved_at = time.monotonic()
@@ -163,6 +165,8 @@ class Fitter:
             if self.group.size > 1:
                 generator.manual_seed(step_seed(seed, step, self.group.rank))
                 self.stepper.begin(*self.train.targets(whole[step].flatten()))
+            if self.augment is not None:
+                batch = self.augment(batch, generator)
             total += self.stepper(batch, generator)
         self._generator = None
         self._settle()

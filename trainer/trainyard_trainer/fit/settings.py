@@ -35,6 +35,16 @@ class ScheduleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AugmentSettings:
+    """Random variations of training images; `erase` is a probability."""
+
+    shift_pixels: int = 0
+    rotate_degrees: float = 0.0
+    horizontal_flip: bool = False
+    erase: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class FitSettings:
     """All of the fit stage. `metric` and `stop_metric` of None take the task's default."""
 
@@ -57,3 +67,4 @@ class FitSettings:
     compile: bool = False
     deterministic: bool = False
     checkpoint_seconds: float = 15.0
+    augment: AugmentSettings | None = None
