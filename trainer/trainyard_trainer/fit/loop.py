@@ -141,12 +141,12 @@ class Fitter:
         self.network.train()
         seed = epoch_seed(self.settings.seed, self.at.epoch)
         generator = torch.Generator(self.device).manual_seed(seed)
-        order = torch.randperm(len(self.train), generator=generator, device=self.device)
+        order = self.train.order(self.batch, self.steps, generator)
         if self.at.generator is not None:
             generator.set_state(self.at.generator)
         self._generator = generator
         total = self.at.loss_sum = self.at.loss_sum.to(self.device)
-        whole = order[: self.steps * self.batch].view(self.steps, self.group.size, self.share)
+        whole = order.view(self.steps, self.group.size, self.share)
         mine = whole[:, self.group.rank].flatten()
         rate = math.nan
         for step, batch in enumerate(
