@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save
 
 import trainyard_model
-from tests.unit.trainer.test_families import VARIANTS
+from tests.unit.trainer.test_families import TABLES
 from trainyard_model import (
     FAMILIES,
     Batch,
@@ -46,7 +46,7 @@ TASKS: dict[str, tuple[tuple[Label, ...], tuple[str, ...]]] = {
     "multi-output": ((), ("t", "u")),
 }
 every_task = pytest.mark.parametrize("task", TASKS)
-every_variant = pytest.mark.parametrize(("family", "settings"), VARIANTS)
+every_variant = pytest.mark.parametrize(("family", "settings"), TABLES)
 
 
 def package(
@@ -109,7 +109,7 @@ def test_every_family_answers_in_a_process_that_has_nothing_else(tmp_path: Path)
     source = Path(trainyard_model.__file__).parent
     shutil.copytree(source, code / "trainyard_model", ignore=shutil.ignore_patterns("__pycache__"))
     expected = {}
-    for i, variant in enumerate(VARIANTS):
+    for i, variant in enumerate(TABLES):
         for task in TASKS:
             one = package(task, *variant.values)
             write_package(one, packages / f"{i}-{task}")
