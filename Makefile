@@ -11,7 +11,7 @@ STAMP := $(VENV)/.synced
 CRDS := crds charts/trainyard/files/crds  # a chart cannot read outside its folder
 
 .PHONY: help setup demo test test-here test-cluster check fmt types arrows crds lock unit cluster images down clean \
-	bench-operator bench-trainer bench-trainer-long
+	bench-operator bench-trainer bench-trainer-long faults
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ lock: setup  ## resolve the dependencies anew into requirements/*.txt
 	$(COMPILE) pyproject.toml --extra operator --extra coordinator -c requirements/dev.txt -o requirements/operator.txt
 	$(COMPILE) pyproject.toml --extra trainer --extra serving -c requirements/dev.txt -o requirements/trainer.txt
 	$(COMPILE) requirements/torch.in -c requirements/dev.txt -o requirements/torch.txt
+
+faults: setup  ## the operator under every fault of the proxy, about half an hour: plans passed / plans
+	$(BIN)/python -m tests.faults
 
 bench-operator: images  ## latency, memory, reads and writes of the operator: build/bench/operator.json
 	$(BIN)/python -m tests.benchmarks.operator
