@@ -9,6 +9,10 @@ import pytest
 from tests.support.apiserver import ApiServer
 from tests.support.coordinator import narrow_kubeconfig
 from tests.support.operator_process import Bench, Body, OperatorProcess, eventually, running_operator
+from trainyard.api.names import NAME_MAX
+from trainyard.core.policy import NODES_MAX
+from trainyard.render.inputs import Attempt, Installation
+from trainyard.render.job import attempt_job
 
 pytestmark = pytest.mark.contract
 RESULT = {
@@ -105,6 +109,15 @@ def test_foreign_service_is_never_touched(bench: Bench) -> None:
     bench.patch("taken", {"spec": {"runPolicy": {"suspend": True}}})
     bench.until("taken", "Suspended")
     assert bench.server.request("GET", f"{path}/taken-tj-a1")["metadata"] == before["metadata"]
+
+
+def test_kubernetes_takes_the_last_pod_of_the_largest_group_and_nodes_to_avoid(bench: Bench) -> None:
+    spec = {"model": {"tabnet": {}}, "compute": {"nodes": NODES_MAX}}
+    attempt = Attempt(bench.namespace, "n" * NAME_MAX, "uid", 2**31 - 2, spec, excluded_nodes=("a", "b"))
+    body = attempt_job(attempt, Installation("trainer:1", "IfNotPresent", "http://mlflow:5000"))
+    path = f"/apis/batch/v1/namespaces/{bench.namespace}/jobs"
+    made = bench.server.request("POST", path, body, dryRun="All", fieldValidation="Strict")
+    assert made["spec"]["completions"] == NODES_MAX
 
 
 def _deleting(pod: Body | None) -> bool:

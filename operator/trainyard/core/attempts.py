@@ -19,6 +19,8 @@ DEPENDENCY_DELAYS = (5, 10, 20, 40, 60)
 """Seconds before each further try; the last one repeats."""
 UNKNOWN_DELAY, UNKNOWN_DELAY_MAX = 10, 360
 FREE_DELAY = 2
+NODES_AVOIDED = 16
+"""Nodes that are remembered at most, the latest ones; as many as the status takes."""
 NEW_STREAK = 120
 """An attempt that ran for so many seconds had its dependencies: the next outage counts anew."""
 
@@ -41,7 +43,7 @@ def charge(retry: Retry, failure: Failure, policy: Policy, ran: int, now: dateti
         ran: seconds that the attempt ran.
         now: the time.
     """
-    spent = replace(retry, run_seconds=retry.run_seconds + ran, job_uid="")
+    spent = replace(avoid(retry, failure), run_seconds=retry.run_seconds + ran, job_uid="")
     match BUDGETS[failure.cause]:
         case Budget.NONE:
             return Charge(None, "")
@@ -53,6 +55,14 @@ def charge(retry: Retry, failure: Failure, policy: Policy, ran: int, now: dateti
             return _dependency(spent, policy, ran, now)
         case Budget.MEMORY:
             return _memory(spent, policy, now)
+
+
+def avoid(retry: Retry, failure: Failure) -> Retry:
+    """Remember a node that failed, so that the next attempt looks for another first."""
+    if failure.cause not in {Cause.NODE_LOST, Cause.EVICTED} or not failure.node:
+        return retry
+    others = [node for node in retry.excluded_nodes if node != failure.node]
+    return replace(retry, excluded_nodes=(*others, failure.node)[-NODES_AVOIDED:])
 
 
 def is_dependency(cause: str) -> bool:

@@ -207,14 +207,12 @@ def _tolerations(attempt: Attempt, extra: Mapping[str, Any]) -> list[dict[str, A
 
 
 def _avoiding(affinity: Mapping[str, Any], nodes: tuple[str, ...]) -> dict[str, Any]:
-    """Add to every required term that the pod must not run on these nodes."""
-    field = {"key": "metadata.name", "operator": "NotIn", "values": list(nodes)}
+    """Add that the pod had better not run on these nodes: it would wait for ever if it must not."""
+    fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
     node = dict(mapping(affinity.get("nodeAffinity")))
-    required = mapping(node.get("requiredDuringSchedulingIgnoredDuringExecution"))
-    terms = mappings(required.get("nodeSelectorTerms")) or [{}]
-    node["requiredDuringSchedulingIgnoredDuringExecution"] = {
-        "nodeSelectorTerms": [{**t, "matchFields": [*mappings(t.get("matchFields")), field]} for t in terms]
-    }
+    terms = mappings(node.get("preferredDuringSchedulingIgnoredDuringExecution"))
+    wish = {"weight": 100, "preference": {"matchFields": fields}}
+    node["preferredDuringSchedulingIgnoredDuringExecution"] = [*terms, wish]
     return {**affinity, "nodeAffinity": node}
 
 

@@ -142,7 +142,13 @@ def test_the_operator_may_serve_and_no_more(helm: str) -> None:
         "create",
     }
     assert {verb for resource, verb in rights if resource == "modelservers/status"} == {"patch"}
-    assert {verb for resource, verb in rights if resource == "services"} == {"get", "create", "patch"}
+    assert {verb for resource, verb in rights if resource == "services"} == {
+        "get",
+        "create",
+        "patch",
+        "delete",
+    }
+    assert {verb for resource, verb in rights if resource == "networkpolicies"} == {"get", "create", "delete"}
     assert ("deployments", "delete") not in rights
     assert ("deployments", "update") not in rights
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from trainyard.api.states import Cause
-from trainyard.core.attempts import charge
+from trainyard.core.attempts import avoid, charge
 from trainyard.core.failures import BUDGETS, REMEDIES, failure
 from trainyard.core.policy import read_policy
 from trainyard.core.record import Retry
@@ -26,6 +27,24 @@ def _delays(cause: Cause, spec: dict[str, object], *, ran: int = 10, tries: int 
         found.append((price.retry.not_before - now).total_seconds())
         retry, now = price.retry, price.retry.not_before + timedelta(seconds=ran)
     return found
+
+
+def test_nodes_that_failed_are_avoided_the_latest_ones() -> None:
+    retry = Retry()
+    for cause, node in [
+        (Cause.NODE_LOST, "a"),
+        (Cause.EVICTED, "b"),
+        (Cause.DISRUPTED, "drained"),
+        (Cause.NODE_LOST, ""),
+        (Cause.NODE_LOST, "a"),
+    ]:
+        price = charge(retry, replace(failure(cause, "x"), node=node), read_policy({}), 10, NOW)
+        assert price.retry is not None
+        retry = price.retry
+    assert retry.excluded_nodes == ("b", "a")
+    for number in range(40):
+        retry = avoid(retry, replace(failure(Cause.NODE_LOST, "x"), node=f"n{number}"))
+    assert retry.excluded_nodes == tuple(f"n{number}" for number in range(24, 40))
 
 
 def test_every_cause_has_a_budget_and_a_remedy() -> None:

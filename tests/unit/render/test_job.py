@@ -174,15 +174,21 @@ def test_deadline_queue_and_excluded_nodes() -> None:
         2,
         {**SPEC, "runPolicy": {"queueName": "q"}},
         deadline_seconds=60,
-        excluded_nodes=("node-1",),
+        excluded_nodes=("node-1", "node-2"),
     )
     job = attempt_job(attempt, INSTALL)
     assert job["spec"]["activeDeadlineSeconds"] == 60
     assert job["spec"]["suspend"] is True
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "q"
     node = job["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
-    terms = node["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    assert terms == [{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-1"]}]}]
+    fields = [
+        {"key": "metadata.name", "operator": "NotIn", "values": [name]} for name in ("node-1", "node-2")
+    ]
+    assert node == {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 100, "preference": {"matchFields": fields}}
+        ]
+    }
 
 
 GROUP: dict[str, Any] = {"compute": {"nodes": 4, "processesPerNode": 2}}
