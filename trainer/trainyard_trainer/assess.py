@@ -18,6 +18,7 @@ from trainyard_trainer.evaluate import baselines, threshold
 from trainyard_trainer.evaluate.intervals import LEVEL, bootstrap
 from trainyard_trainer.evaluate.judge import Judged, evaluate, prefixed
 from trainyard_trainer.evaluate.settings import EvaluationSettings
+from trainyard_trainer.evaluate.tfidf import fit_tfidf
 from trainyard_trainer.fit.feed import DevicePart
 from trainyard_trainer.fit.loop import Fitter
 from trainyard_trainer.package.build import in_memory
@@ -127,15 +128,25 @@ def assess_baselines(
     test = Rows.of(data, data.rows.test)
     task = data.target.task
     constant = evaluate(task, baselines.constant_scores(data, len(test)), test.target, test.weights)
-    network = baselines.fit_linear(data, train, settings.seed, stopping)
-    predictor = in_memory(baselines.FAMILY, network, data)
+    scores = _linear(data, train, settings, stopping)
     at = None
     if len(data.target.classes) == 2 and len(data.rows.validation):
         known = Rows.of(data, data.rows.validation)
-        positive = predictor.scores(known.columns)[:, 1]
+        positive = scores(data.rows.validation)[:, 1]
         at = threshold.choose(positive, known.target, known.weights, settings.threshold_metric)
-    linear = evaluate(task, predictor.scores(test.columns), test.target, test.weights, at)
+    linear = evaluate(task, scores(data.rows.test), test.target, test.weights, at)
     return {
         **prefixed(f"test_{baselines.LINEAR}", linear),
         **prefixed(f"test_{baselines.MAJORITY}", constant),
     }
+
+
+def _linear(
+    data: Prepared, train: DevicePart, settings: EvaluationSettings, stopping: Callable[[], bool]
+) -> Callable[[NDArray[np.int64]], Floats]:
+    """Scores of rows, by their numbers, of a linear model of the training rows."""
+    if data.preprocessor.kind == "text":
+        return fit_tfidf(data, settings.seed)
+    network = baselines.fit_linear(data, train, settings.seed, stopping)
+    predictor = in_memory(baselines.FAMILY, network, data)
+    return lambda rows: predictor.scores(data.raw(rows))

@@ -91,8 +91,9 @@ class Finish:
         """Everything that a baseline's numbers depend on."""
         data, settings = self.data, self.job.evaluation
         params = {k: v for k, v in self.job.params.items() if k.startswith("data.")}
-        params.pop("data.source.uri", None)
-        content = [data.data_digest, data.holdout_digest, params, settings.threshold_metric]
+        params = {k: v for k, v in params.items() if not k.startswith(("data.source.uri", "data.text."))}
+        kind = data.preprocessor.kind
+        content = [data.data_digest, data.holdout_digest, kind, params, settings.threshold_metric]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
     def _report(self, predictor: Predictor, network: Network, importance: Mapping[str, float]) -> Path | None:
