@@ -14,19 +14,23 @@ from pathlib import Path
 from trainyard_trainer.assembly import assemble, fingerprint
 from trainyard_trainer.callbacks import Callbacks
 from trainyard_trainer.crossval import PREFIX, FoldResult, cross_validate
-from trainyard_trainer.data.load import load
+from trainyard_trainer.data.load import open_sources, read_sources, stated_need
 from trainyard_trainer.data.prepare import Prepared, folds, prepare
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.errors import DataError, DependencyDown, JobError, Stopped
 from trainyard_trainer.finish import Finish
 from trainyard_trainer.fit.checkpoint import CheckpointStore
+from trainyard_trainer.fit.group import ALONE, Group
 from trainyard_trainer.fit.loop import Fitter
+from trainyard_trainer.launch.place import ONLY, Place
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.outcome import Outcome
+from trainyard_trainer.redact import shown
 from trainyard_trainer.resolve import Job
-from trainyard_trainer.session import Session
+from trainyard_trainer.session import Follower, Session
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.tracking import environment
+from trainyard_trainer.tracking.data_files import Upload, upload, uploads
 from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun, translated
 from trainyard_trainer.tracking.patience import patiently
 from trainyard_trainer.tracking.progress import ProgressReporter
@@ -46,13 +50,20 @@ class Pipeline:
     """One attempt at one job."""
 
     def __init__(
-        self, job: Job, workdir: Path, observer: Observer, stop: StopRequest, loaded: Loaded | None = None
+        self,
+        job: Job,
+        workdir: Path,
+        observer: Observer,
+        stop: StopRequest,
+        loaded: Loaded | None = None,
+        place: Place = ONLY,
     ) -> None:
         """`loaded` is a table with its notices, in place of what `job.data.source` names."""
         self.job, self.workdir, self.observer, self.stop = job, workdir, observer, stop
-        self.loaded = loaded
+        self.loaded, self.place = loaded, place
         self.outcome = Outcome()
         self.callbacks = Callbacks()
+        self.files: list[Upload] = []
         self.tracker: Tracker | None = None
         self.monitor: SystemMonitor | None = None
 
@@ -62,6 +73,8 @@ class Pipeline:
         Raises:
             JobError: It did not end well; `outcome` has what is known; then `settle` and `end`.
         """
+        if self.place.rank:
+            return self._follow()
         environment.configure()
         self.callbacks = Callbacks(self.job.callbacks, self.job.name)
         with ThreadPoolExecutor(1) as pool:
@@ -79,21 +92,60 @@ class Pipeline:
             self.monitor.start()
         store = CheckpointStore(self.workdir / "checkpoint", fingerprint(self.job, prepared))
         with self._session(store, self.tracker) as session, self.callbacks.told_the_end(self.outcome):
-            self._fetch(store, session)
-            folds = self._cross_validate(table, notices, store, session)
-            fitter = self._fit(prepared, store, session)
+            with self._group(prepared) as group:
+                group.slowly(lambda: self._fetch(store, session))
+                folds = self._cross_validate(table, notices, store, session, group)
+                fitter = self._fit(prepared, store, session, group)
             last = Finish(self.job, prepared, session, self.workdir, self.outcome)
             last.run(fitter.network, fitter, folds)
         return self.outcome
 
+    def _follow(self) -> Outcome:
+        """What a process does that is not the first of its group: train, and be silent."""
+        table, notices = self._load()
+        self.stop.check()
+        prepared = prepare(table, self.job.data, notices)
+        self._note(prepared)
+        session = Follower(self._folds, self.stop)
+        store = CheckpointStore(self.workdir / "unused", "")  # the first process loads and saves
+        with self._group(prepared) as group:
+            group.slowly(lambda: None)
+            self._cross_validate(table, notices, store, session, group)
+            self._fit(prepared, store, session, group)
+        return self.outcome
+
+    @contextlib.contextmanager
+    def _group(self, prepared: Prepared) -> Iterator[Group]:
+        """The processes that train together, while they do.
+
+        Raises:
+            DataError: They have read different data.
+        """
+        if self.place.size == 1:
+            yield ALONE
+            return
+        from trainyard_trainer.fit.processes import join
+
+        self.observer.stage(f"waiting for {self.place.size} processes to meet")
+        with contextlib.closing(join(self.place, self.stop)) as group:
+            if not group.same(prepared.data_digest + prepared.holdout_digest):
+                raise DataError(
+                    "the processes have read different data: the source changed meanwhile, or differs by pod",
+                    "give every pod the same data; data.source.sha256 makes sure of it",
+                )
+            yield group
+
+    @property
+    def _folds(self) -> int:
+        return (self.job.data.split.folds or 0) * self.job.data.split.repeats
+
     @contextlib.contextmanager
     def _session(self, store: CheckpointStore, tracker: Tracker) -> Iterator[Session]:
         """While it lasts, the coordinator hears how it goes."""
-        endpoint, split = self.job.endpoint, self.job.data.split
+        endpoint = self.job.endpoint
         reporter = None if endpoint is None else ProgressReporter(endpoint, self.job.attempt)
-        count = (split.folds or 0) * split.repeats
         args = (tracker, reporter, self.observer, self.stop, self.callbacks)
-        session = Session(self.job.fit.epochs, count, store, *args)
+        session = Session(self.job.fit.epochs, self._folds, store, *args)
         if reporter is None:
             yield session
             return
@@ -110,24 +162,31 @@ class Pipeline:
             patiently(session, lambda: fetch_checkpoints(session.tracker, store.folder))
 
     def _cross_validate(
-        self, table: Table, notices: list[str], store: CheckpointStore, session: Session
+        self,
+        table: Table,
+        notices: list[str],
+        store: CheckpointStore,
+        session: Session | Follower,
+        group: Group,
     ) -> list[FoldResult]:
         if not session.folds:
             return []
         kept = CheckpointStore(store.folder, store.fingerprint, prefix=PREFIX)
         self.observer.stage(f"cross-validation: {session.folds} folds")
-        return cross_validate(self.job, folds(table, self.job.data, notices), kept, session)
+        return cross_validate(self.job, folds(table, self.job.data, notices), kept, session, group)
 
-    def _fit(self, prepared: Prepared, store: CheckpointStore, session: Session) -> Fitter:
+    def _fit(
+        self, prepared: Prepared, store: CheckpointStore, session: Session | Follower, group: Group
+    ) -> Fitter:
         """Train, from the checkpoint where there is one that can be used."""
-        _, fitter = assemble(self.job, prepared)
-        state = store.load()
+        _, fitter = assemble(self.job, prepared, group)
+        state = group.share(store.load)
         if state is not None:
             try:
                 fitter.resume(state)
             except (KeyError, RuntimeError, TypeError, ValueError) as error:
                 session.say(f"the checkpoint does not fit this version, training starts anew: {error!s:.200}")
-                _, fitter = assemble(self.job, prepared)
+                _, fitter = assemble(self.job, prepared, group)
         elif store.damaged:
             session.say(f"no checkpoint can be used ({', '.join(store.damaged)}), training starts anew")
         session.begin(fitter.at.epoch)
@@ -140,8 +199,13 @@ class Pipeline:
         return fitter
 
     def _load(self) -> Loaded:
-        self.observer.stage(f"reading {self.job.data.source.uri}")
-        return load(self.job.data, self.workdir / "data", self.observer.stage)
+        self.observer.stage(f"reading {shown(self.job.data.source.uri)}")
+        opened = open_sources(self.job.data, self.workdir / "data")
+        if self.job.log_data:
+            self.files = uploads(opened, self.job.data.split)
+        if (text := stated_need(opened)) is not None:
+            self.observer.stage(text)
+        return read_sources(opened)
 
     def _note(self, prepared: Prepared) -> None:
         """Tell what was read.
@@ -158,6 +222,8 @@ class Pipeline:
         self.outcome.data_digest, self.outcome.holdout_digest = prepared.data_digest, prepared.holdout_digest
         self.outcome.rows = prepared.table.rows
         self.observer.data(prepared)
+        if self.job.log_data and not self.files:
+            self.observer.stage("tracking.logData: the data come from no file, so none is uploaded")
 
     def _describe(self, run: MlflowRun, prepared: Prepared) -> None:
         """In the tracker's thread: all that is known of the run before its first epoch ends."""
@@ -166,8 +232,9 @@ class Pipeline:
             return
         run.log_json(SPEC, self.job.document)
         run.log_params(self.job.params)
-        source = json.dumps({"uri": self.job.data.source.uri})
+        source = json.dumps({"uri": shown(self.job.data.source.uri)})
         run.log_dataset(self.job.name, prepared.data_digest, source, _columns(prepared))
+        upload(run, self.files)
         run.set_tags(
             {
                 DATA_DIGEST: prepared.data_digest,

@@ -23,11 +23,12 @@ from trainyard_model import FAMILIES
 from trainyard_model.families import GROUP
 from trainyard_trainer.callbacks import FIELD as CALLBACKS_FIELD
 from trainyard_trainer.callbacks import GROUP as CALLBACKS
-from trainyard_trainer.data.settings import DataSettings
+from trainyard_trainer.data.settings import DataSettings, Inputs
 from trainyard_trainer.errors import InvalidSpec, closest
 from trainyard_trainer.evaluate.settings import EvaluationSettings
 from trainyard_trainer.extensions import Extension
 from trainyard_trainer.fit.settings import FitSettings
+from trainyard_trainer.redact import redacted
 from trainyard_trainer.resolve_data import data_settings, unsupported_data
 from trainyard_trainer.resolve_extensions import extensions, value_of
 from trainyard_trainer.resolve_fit import evaluation_settings, fit_settings
@@ -58,6 +59,7 @@ class Job:
     data_digest: str | None = None
     report: bool = True
     system_metrics: bool = True
+    log_data: bool = False
     callbacks: tuple[Extension, ...] = ()
 
     @property
@@ -98,7 +100,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
     ca_file = coordinator.ca_file if coordinator else None
     return Job(
         name=attempt.name,
-        data=data_settings(spec.data),
+        data=data_settings(spec.data, FAMILIES[family].takes),
         fit=fit,
         evaluation=evaluation_settings(spec.training),
         family=family,
@@ -119,6 +121,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
         else Endpoint(coordinator.url, Path(coordinator.token_file), Path(ca_file) if ca_file else None),
         report=spec.tracking.report,
         system_metrics=spec.tracking.system_metrics,
+        log_data=spec.tracking.log_data,
         callbacks=extensions(spec.training.callbacks, CALLBACKS, CALLBACKS_FIELD),
     )
 
@@ -128,11 +131,17 @@ def refuse_unsupported(spec: TrainingJobSpec) -> None:
     wanted = unsupported_data(spec.data)
     wanted += ["compute.nodes above 1"] if spec.compute.nodes > 1 else []
     wanted += ["compute.processesPerNode above 1"] if spec.compute.processes_per_node > 1 else []
-    wanted += ["tracking.logData"] if spec.tracking.log_data else []
     if wanted:
         raise InvalidSpec(
             f"{', '.join(wanted)}: not supported by this version", "remove it from the specification"
         )
+
+
+def inputs_of(model: Model) -> Inputs | None:
+    """What the model reads; None where that is not known here, as of an image of its own."""
+    name, member = model.family
+    family = (member.family or "") if isinstance(member, Custom) else name
+    return FAMILIES[family].takes if family in FAMILIES else None
 
 
 def model_settings(model: Model) -> tuple[str, Any]:
@@ -198,14 +207,13 @@ def _document(attempt: AttemptSpec) -> dict[str, Any]:
     """The attempt's specification, defaults included, without credentials and without this attempt's own."""
     body = attempt.to_kubernetes()
     body.pop("coordinator", None)
-    scheme, mark, rest = attempt.tracking.uri.partition("://")
-    body["tracking"]["uri"] = scheme + mark + rest.rpartition("@")[2]
-    return body
+    found: dict[str, Any] = redacted(body)
+    return found
 
 
 def params(spec: TrainingJobSpec) -> dict[str, str]:
     """The specification, defaults included, as flat names and texts."""
-    body = spec.to_kubernetes()
+    body = redacted(spec.to_kubernetes())
     return dict(_flat({key: body[key] for key in _LOGGED if key in body}, ""))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import trainyard_model
 from trainyard_model import Package
 from trainyard_model.package import signature
+from trainyard_model.preprocess import Preprocessor, SteppedPreprocessor
 from trainyard_trainer.tracking.store import current_store
 
 NAME = "model"
@@ -19,10 +20,12 @@ _REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
 _OF_KIND = {"text": ("tokenizers",), "image": ("pillow",)}
 
 
-def requirements(kind: str = "table") -> list[str]:
-    """What loading a model of that kind takes, as installed here, without a build's local suffix (+cu132)."""
-    names = sorted((*_REQUIREMENTS, *_OF_KIND.get(kind, ())))
-    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]
+def requirements(preprocessor: Preprocessor) -> list[str]:
+    """What loading the model takes, as installed here, without a build's local suffix (+cu132)."""
+    names = sorted((*_REQUIREMENTS, *_OF_KIND.get(preprocessor.kind, ())))
+    steps = preprocessor.steps if isinstance(preprocessor, SteppedPreprocessor) else ()
+    ours = [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]
+    return [*ours, *sorted({step.distribution for step in steps})]
 
 
 def log_package(
@@ -47,7 +50,7 @@ def _log(folder: Path, package: Package, uri: str, run_id: str, tags: dict[str, 
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
             artifacts={"package": str(folder)},
             code_paths=[str(Path(trainyard_model.__file__).parent)],
-            pip_requirements=requirements(package.preprocessor.kind),
+            pip_requirements=requirements(package.preprocessor),
             signature=_signature(package),
             input_example=pandas.DataFrame(dict(package.input_example)),
             tags=tags,
