@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from trainyard.api.data import Data, PartFile, Source, Split, SplitBy
+from trainyard.api.data import Data, Format, PartFile, Source, Split, SplitBy
 from trainyard.api.names import CLAIM_DIR
+from trainyard.api.text import ImageData
 from trainyard_model.preprocess.steps import GROUP as STEPS
 from trainyard_trainer.data.settings import (
     ColumnSettings,
     CSVSettings,
     DataSettings,
+    ImageSettings,
+    Inputs,
     SourceSettings,
     SplitSettings,
 )
@@ -19,33 +22,31 @@ from trainyard_trainer.resolve_extensions import extensions
 
 def unsupported_data(data: Data) -> list[str]:
     """Fields that ask for what this version does not do."""
-    columns, split, files = data.columns, data.split, data.split.files
-    parts = [part for part in (files and files.validation, files and files.test) if part]
+    columns, split = data.columns, data.split
     asked = {
         "data.text": data.text,
-        "data.image": data.image,
         "data.columns.text (tabular families read no text; drop the column, or name it categorical)": columns
         and columns.text,
-        "data.source.labels": data.source and data.source.labels,
-        "data.split.files with labels": any(part.labels for part in parts),
         "data.split.folds with by: Order (folds would train on what comes later)": split.folds
         and split.by is SplitBy.ORDER,
     }
     return [field for field, value in asked.items() if value]
 
 
-def data_settings(data: Data) -> DataSettings:
+def data_settings(data: Data, inputs: Inputs | None) -> DataSettings:
     """Settings of the data stage.
+
+    Args:
+        data: The section.
+        inputs: What the model reads; None: whatever the data are.
 
     Raises:
         InvalidSpec: The section asks for something that this version does not do.
     """
     if data.source is None:
         raise InvalidSpec("data.source is missing", "say where the rows are")
-    if data.source.format and data.source.format.value not in ("CSV", "Parquet"):
-        raise InvalidSpec(
-            f"data.source.format: {data.source.format.value} is not read for tables", "use CSV or Parquet"
-        )
+    if inputs not in ("image", None):
+        _refuse_images(data, data.source)
     columns = data.columns
     return DataSettings(
         source=_source(data.source),
@@ -55,11 +56,29 @@ def data_settings(data: Data) -> DataSettings:
         positive_class=data.positive_class,
         columns=ColumnSettings()
         if columns is None
-        else ColumnSettings(columns.drop, columns.numeric, columns.categorical, columns.key, columns.weight),
+        else ColumnSettings(
+            drop=columns.drop,
+            numeric=columns.numeric,
+            categorical=columns.categorical,
+            key=columns.key,
+            weight=columns.weight,
+        ),
         split=_split(data.split, data.source),
         train_fraction=data.train_fraction,
+        inputs=inputs,
+        image=_image(data.image),
         steps=extensions(data.preprocess, STEPS, STEPS_FIELD),
     )
+
+
+def _refuse_images(data: Data, source: Source) -> None:
+    if data.image is not None:
+        raise InvalidSpec("data.image: this model reads no images", "remove it, or use model.convnet")
+    if source.format in (Format.IDX, Format.NPZ, Format.IMAGE_FOLDER):
+        raise InvalidSpec(
+            f"data.source.format: {source.format.value} holds images, which this model does not read",
+            "use CSV or Parquet, or model.convnet",
+        )
 
 
 def _split(split: Split, source: Source) -> SplitSettings:
@@ -81,15 +100,25 @@ def _file(source: Source, part: PartFile | None) -> SourceSettings | None:
     """A file of a part, which is read as the source is."""
     if part is None:
         return None
-    return _source(source.model_copy(update={"uri": part.uri, "sha256": part.sha256}))
+    return _source(source.model_copy(update={"uri": part.uri, "sha256": part.sha256, "labels": part.labels}))
+
+
+def _image(image: ImageData | None) -> ImageSettings:
+    if image is None:
+        return ImageSettings()
+    if image.channels == 2:
+        raise InvalidSpec("data.image.channels: no image has 2", "use 1 (grey), 3 (colour) or 4 (with alpha)")
+    size = image.resize
+    return ImageSettings(None if size is None else (size.height, size.width), image.channels)
 
 
 def _source(source: Source) -> SourceSettings:
-    claim, csv = source.claim, source.csv
+    csv, labels = source.csv, source.labels
     return SourceSettings(
-        uri=source.uri if claim is None else f"{CLAIM_DIR}/{claim[0]}/{claim[1]}",
+        uri=_mounted(source.uri),
         sha256=source.sha256,
-        format=None if source.format is None else ("CSV" if source.format.value == "CSV" else "Parquet"),
+        format=None if source.format is None else source.format.value,
+        labels=None if labels is None else SourceSettings(_mounted(labels.uri), labels.sha256),
         csv=CSVSettings()
         if csv is None
         else CSVSettings(
@@ -100,3 +129,8 @@ def _source(source: Source) -> SourceSettings:
             null_values=csv.null_values,
         ),
     )
+
+
+def _mounted(uri: str) -> str:
+    """Where a pod finds it: pvc://claim/path is mounted, anything else is fetched."""
+    return f"{CLAIM_DIR}/{uri.removeprefix('pvc://')}" if uri.startswith("pvc://") else uri

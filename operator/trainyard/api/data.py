@@ -106,14 +106,6 @@ class Source(ApiModel):
         ),
     )
 
-    @property
-    def claim(self) -> tuple[str, str] | None:
-        """Claim and path of a pvc:// source."""
-        if not self.uri.startswith("pvc://"):
-            return None
-        name, _, path = self.uri.removeprefix("pvc://").partition("/")
-        return name, path
-
 
 _Columns = Annotated[tuple[ColumnName, ...], Field(max_length=256)]
 

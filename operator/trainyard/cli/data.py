@@ -12,33 +12,41 @@ from rich.table import Table
 from rich.text import Text
 
 from trainyard.api.base import InvalidManifest
+from trainyard.cli.thumbnails import drawn
 from trainyard.local.manifest import data_job, read_training_job
 
 if TYPE_CHECKING:
-    from trainyard.api.trainingjob import TrainingJob
     from trainyard_trainer.data.preview import Preview
 
 _INVALID = 64
-_DATA = (".csv", ".gz", ".parquet", ".pq", ".tsv")
+_MANIFEST = (".yaml", ".yml", ".json")
 _WIDE = 110
 _BAR = 16
 _CLASSES_SHOWN = 12
 _COLUMNS_SHOWN = 60
 _NARROW, _WHY = 11 + 7 + 9 + 8 + 2, 34  # role, missing, distinct and what stands between; reasons
-_COLORS = {"numeric": "cyan", "categorical": "magenta", "target": "green", "left out": "yellow"}
+_COLORS = {
+    "numeric": "cyan",
+    "categorical": "magenta",
+    "text": "cyan",
+    "image": "cyan",
+    "target": "green",
+    "left out": "yellow",
+}
 
 
 def data(file: str, overrides: list[str]) -> int:
     """Look at the data; the exit code is the one that a training would end with because of them.
 
     Args:
-        file: A manifest, a data file, or an address such as sample://poker.
+        file: A manifest, a data file or folder, or an address such as sample://poker.
         overrides: PATH=VALUE, paths below `spec`.
     """
     from trainyard.cli.complain import complain, say
 
     try:
-        job = _job(file, overrides)
+        bare = _is_data(file)
+        job = data_job(_address(file), overrides) if bare else read_training_job(Path(file), overrides)
     except InvalidManifest as error:
         for problem in error.problems:
             say(problem, None)
@@ -47,18 +55,18 @@ def data(file: str, overrides: list[str]) -> int:
     with console.status("reading the data"):
         from trainyard_trainer.data.preview import preview
         from trainyard_trainer.errors import JobError
-        from trainyard_trainer.resolve import refuse_unsupported
+        from trainyard_trainer.resolve import inputs_of, refuse_unsupported
         from trainyard_trainer.resolve_data import data_settings
 
         try:
             refuse_unsupported(job.spec)
-            settings = data_settings(job.spec.data)
+            settings = data_settings(job.spec.data, None if bare else inputs_of(job.spec.model))
         except JobError as error:
             complain(error)
             return error.exit_code
         with tempfile.TemporaryDirectory(prefix="trainyard-data-") as folder:
             found = preview(settings, Path(folder))
-    console.print(_report(found, console.width))
+    console.print(_report(found, console.width, bool(console.color_system) and not console.no_color))
     if found.error is not None:
         complain(found.error)
         return found.error.exit_code
@@ -71,19 +79,21 @@ def data(file: str, overrides: list[str]) -> int:
     return 0
 
 
-def _job(file: str, overrides: list[str]) -> TrainingJob:
-    if "://" in file:
-        return data_job(file, overrides)
-    path = Path(file)
-    if path.suffix.lower() in _DATA:
-        return data_job(str(path.resolve()), overrides)
-    return read_training_job(path, overrides)
+def _is_data(file: str) -> bool:
+    """Whether it is data, and no manifest."""
+    return "://" in file or Path(file).suffix.lower() not in _MANIFEST
 
 
-def _report(found: Preview, width: int) -> Group:
+def _address(file: str) -> str:
+    return file if "://" in file else str(Path(file).resolve())
+
+
+def _report(found: Preview, width: int, colours: bool) -> Group:
     parts: list[RenderableType] = [_source(found)]
     if found.columns:
         parts += [Text(), _columns(found, width)]
+    if found.images:
+        parts += [Text(), drawn(found.images, width, colours)]
     if found.parts:
         parts += [Text(), _target(found, width), Text(), _digests(found)]
     if found.notices or found.leakage:
@@ -101,10 +111,10 @@ def _facts() -> Table:
 
 def _source(found: Preview) -> Table:
     grid = _facts()
-    names = ("data", "part", "part")
     sizes, pins = found.sizes or (None,) * len(found.uris), found.pins or (None,) * len(found.uris)
-    for name, uri, size, pin in zip(names, found.uris, sizes, pins, strict=False):
-        grid.add_row(name, Text(uri) + Text("" if size is None else f"  {_bytes(size)}", style="dim"))
+    for i, (uri, size, pin) in enumerate(zip(found.uris, sizes, pins, strict=True)):
+        bytes_ = "" if size is None else f"  {_bytes(size)}"
+        grid.add_row("and" if i else "data", Text(uri) + Text(bytes_, style="dim"))
         if pin:
             grid.add_row("", Text(f"sha256 {pin}", style="dim"))
     if found.rows:

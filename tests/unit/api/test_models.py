@@ -95,20 +95,6 @@ def test_search_words_that_python_keeps() -> None:
     assert again == parameters[1]
 
 
-@pytest.mark.parametrize(
-    ("uri", "claim"),
-    [
-        ("pvc://data/train/adult.csv", ("data", "train/adult.csv")),
-        ("pvc://data", ("data", "")),
-        ("s3://a/b", None),
-    ],
-)
-def test_claim_of_a_source(uri: str, claim: tuple[str, str] | None) -> None:
-    source = TrainingJob.strict(changed(TRAININGJOB, {"spec.data.source.uri": uri})).spec.data.source
-    assert source is not None
-    assert source.claim == claim
-
-
 @pytest.mark.parametrize("uri", ["gs://bucket/x", "s3://", "C:\\data.csv", "", "javascript:alert(1)"])
 def test_places_that_cannot_be_read_are_refused(uri: str) -> None:
     with pytest.raises(InvalidManifest, match=r"^spec\.data\.source\.uri: "):

@@ -23,13 +23,12 @@ def resolved(**changes: Any) -> Any:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"tabnet": None, "lstm": {}}}, "model.lstm: this version trains .*model.tabnet"),
         ({"model": {"tabnet": None, "custom": {"image": "x"}}}, "model.custom runs its own image"),
         ({"data": {"columns": {"text": ["a"]}}}, "data.columns.text .tabular families read no text"),
         ({"data": {"split": {"folds": 5, "by": "Order"}}}, "data.split.folds with by: Order"),
         ({"data": {"text": {}}}, "data.text: not supported"),
-        ({"data": {"image": {}}}, "data.image: not supported"),
-        ({"data": {"source": {"uri": "x", "format": "IDX"}}}, "data.source.format: IDX"),
+        ({"data": {"image": {}}}, "data.image: this model reads no images"),
+        ({"data": {"source": {"uri": "x", "format": "IDX"}}}, "data.source.format: IDX holds images"),
         ({"compute": {"nodes": 2}}, "compute.nodes above 1"),
     ],
 )
