@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainyard_model import Network
 from trainyard_trainer.assembly import assemble
 from trainyard_trainer.assess import Rows, choose_threshold
 from trainyard_trainer.data.prepare import Fold, Prepared
 from trainyard_trainer.errors import Stopped
 from trainyard_trainer.evaluate.judge import evaluate
 from trainyard_trainer.fit.checkpoint import CheckpointStore, State
-from trainyard_trainer.fit.loop import Epoch
+from trainyard_trainer.fit.group import ALONE, Group
+from trainyard_trainer.fit.loop import Epoch, Fitter
 from trainyard_trainer.package.build import in_memory
 from trainyard_trainer.resolve import Job
-from trainyard_trainer.session import Session
+from trainyard_trainer.session import Follower, Session
 
 PREFIX = "folds-"
 
@@ -55,7 +57,7 @@ class FoldResult:
 class _FoldHooks:
     """Hooks of one fold's loop: counted, stoppable, and kept nowhere before it is over."""
 
-    def __init__(self, session: Session, number: int) -> None:
+    def __init__(self, session: Session | Follower, number: int) -> None:
         self.session, self.number, self.epochs = session, number, 0
 
     def stopping(self) -> bool:
@@ -76,14 +78,16 @@ class _FoldHooks:
 
 
 def cross_validate(
-    job: Job, folds: Iterable[Fold], store: CheckpointStore, session: Session
+    job: Job, folds: Iterable[Fold], store: CheckpointStore, session: Session | Follower, group: Group = ALONE
 ) -> list[FoldResult]:
     """Train and judge what is missing of all folds, in their order.
+
+    Of several processes the first alone judges, and has the results.
 
     Raises:
         JobError: As training; the finished folds are saved.
     """
-    state = store.load()
+    state = group.share(store.load)
     results = [FoldResult.of(item) for item in state["folds"]] if state else []
     done = {(result.repeat, result.fold) for result in results}
     if results:
@@ -94,19 +98,22 @@ def cross_validate(
             continue
         hooks = _FoldHooks(session, number)
         try:
-            results.append(_run(job, fold, hooks))
+            network, fitter = assemble(job, fold.data, group)
+            fitter.run(hooks)
         except Stopped as stopped:
             kept = Stopped(f"stopped in fold {number + 1} of {session.folds}, finished folds saved")
             raise session.reason(kept) from stopped
-        session.tracker.keep(store.save({"folds": [r.state() for r in results]}, len(results)))
-        session.observer.fold(len(results), session.folds, results[-1].metrics)
+
+        def judge(made: tuple[Fold, Network, Fitter, _FoldHooks] = (fold, network, fitter, hooks)) -> None:
+            results.append(_judged(job, *made))
+            session.fold_done(store, [r.state() for r in results], results[-1].metrics)
+
+        group.slowly(judge)
     return results
 
 
-def _run(job: Job, fold: Fold, hooks: _FoldHooks) -> FoldResult:
+def _judged(job: Job, fold: Fold, network: Network, fitter: Fitter, hooks: _FoldHooks) -> FoldResult:
     data = fold.data
-    network, fitter = assemble(job, data)
-    fitter.run(hooks)
     at = choose_threshold(data, fitter, job.evaluation)
     rows = Rows.of(data, data.rows.test)
     scores = in_memory(job.family, network, data, at).scores(rows.columns)

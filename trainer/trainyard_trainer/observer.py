@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from typing_extensions import override
+
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.evaluate.names import default_metric
 from trainyard_trainer.fit.loop import Epoch
@@ -117,3 +119,28 @@ class LogObserver:
             return
         self._last = time.monotonic()
         print(f"fold {done}/{total}: {self.headline.fold(metrics)}", flush=True)
+
+
+class Mute(LogObserver):
+    """Nothing at all."""
+
+    @override
+    def stage(self, text: str) -> None:
+        """Nothing."""
+
+    @override
+    def data(self, prepared: Prepared) -> None:
+        """Nothing."""
+
+    @override
+    def begin(self, epochs: int, done: int) -> None:
+        """Nothing."""
+
+    @override
+    def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
+        """Only the time."""
+        self.headline.epoch(epoch)
+
+    @override
+    def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Nothing."""

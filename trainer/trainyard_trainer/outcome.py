@@ -21,3 +21,5 @@ class Outcome:
     epochs: int | None = None
     best_epoch: int | None = None
     evaluation: dict[str, Any] | None = None
+    peers_lost: bool = False
+    """It ended because another process did; whoever started both knows more."""

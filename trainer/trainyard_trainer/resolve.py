@@ -61,6 +61,9 @@ class Job:
     system_metrics: bool = True
     log_data: bool = False
     callbacks: tuple[Extension, ...] = ()
+    nodes: int = 1
+    processes: int = 1
+    """Of each node."""
 
     @property
     def attempt(self) -> int:
@@ -94,6 +97,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
     """
     spec = attempt.spec
     refuse_unsupported(spec)
+    check_batch(spec)
     family, model = model_settings(spec.model)
     fit = fit_settings(spec.training, spec.data, FAMILIES[family].learning_rate(model))
     coordinator = attempt.coordinator
@@ -123,17 +127,28 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
         system_metrics=spec.tracking.system_metrics,
         log_data=spec.tracking.log_data,
         callbacks=extensions(spec.training.callbacks, CALLBACKS, CALLBACKS_FIELD),
+        nodes=spec.compute.nodes,
+        processes=spec.compute.processes_per_node,
     )
 
 
 def refuse_unsupported(spec: TrainingJobSpec) -> None:
     """Say what cannot be done before anything is done."""
     wanted = unsupported_data(spec.data)
-    wanted += ["compute.nodes above 1"] if spec.compute.nodes > 1 else []
-    wanted += ["compute.processesPerNode above 1"] if spec.compute.processes_per_node > 1 else []
     if wanted:
         raise InvalidSpec(
             f"{', '.join(wanted)}: not supported by this version", "remove it from the specification"
+        )
+
+
+def check_batch(spec: TrainingJobSpec) -> None:
+    """Every process needs a row of a batch at least."""
+    compute, rows = spec.compute, spec.training.batch_size
+    if (processes := compute.nodes * compute.processes_per_node) > rows:
+        raise InvalidSpec(
+            f"training.batchSize is {rows}, and {processes} processes share each batch "
+            "(compute.nodes times compute.processesPerNode)",
+            f"raise training.batchSize to {processes} or more, or use fewer processes",
         )
 
 

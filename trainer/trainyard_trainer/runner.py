@@ -8,7 +8,8 @@ import traceback
 from pathlib import Path
 
 from trainyard.api.wire import Result
-from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, Stopped, Temporary
+from trainyard_trainer.errors import DataError, Defect, JobError, OutOfMemory, PeersLost, Stopped, Temporary
+from trainyard_trainer.launch.place import ONLY, Place
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.pipeline import Loaded, Pipeline
@@ -18,13 +19,18 @@ from trainyard_trainer.stop import StopRequest
 
 
 def run_job(
-    job: Job, workdir: Path, observer: Observer, stop: StopRequest, loaded: Loaded | None = None
+    job: Job,
+    workdir: Path,
+    observer: Observer,
+    stop: StopRequest,
+    loaded: Loaded | None = None,
+    place: Place = ONLY,
 ) -> tuple[Result, Outcome]:
     """Train and say how it ended; never raises for an end that can be told.
 
     `loaded` is a table with its notices, in place of what the job's data section names.
     """
-    pipeline = Pipeline(job, workdir, observer, stop, loaded)
+    pipeline = Pipeline(job, workdir, observer, stop, loaded, place)
     error: JobError | None = None
     try:
         pipeline.run()
@@ -35,6 +41,7 @@ def run_job(
             error = Defect(
                 f"{type(raised).__name__}: {raised}", "this is a defect of the trainer; see its log"
             )
+    pipeline.outcome.peers_lost = isinstance(error, PeersLost)
     error = pipeline.settle(error)
     result = make_result(pipeline.outcome, error)
     told = pipeline.end(error, result.to_message())

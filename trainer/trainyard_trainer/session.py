@@ -19,7 +19,7 @@ class Session:
     """The loop's hooks, and the epochs of a cross-validation counted with them.
 
     Progress counts the epochs of all folds and of the final model; the run's metrics are the final model's
-    alone, by its own epochs. `history` has those of this attempt.
+    alone, by its own epochs. `history` has those of this attempt, `seconds` how long they took.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Session:
         self.reporter, self.observer, self.stop = reporter, observer, stop
         self.done = 0
         self.history: dict[int, Mapping[str, float]] = {}
+        self.seconds = 0.0
         self._began, self._first = time.monotonic(), 0
 
     def begin_folds(self, done: int) -> None:
@@ -48,6 +49,11 @@ class Session:
         """An epoch of a fold (the first is 0)."""
         done = fold * self.epochs + epoch.number
         self._report(done, self._eta(done), {})
+
+    def fold_done(self, store: CheckpointStore, folds: list[State], metrics: Mapping[str, float]) -> None:
+        """Keep the finished folds, of which the last has these metrics."""
+        self.tracker.keep(store.save({"folds": folds}, len(folds)))
+        self.observer.fold(len(folds), self.folds, metrics)
 
     def begin(self, done: int) -> None:
         """Training of the final model starts, after so many epochs of an earlier attempt."""
@@ -85,6 +91,7 @@ class Session:
         """Log, report, show; whether a callback has had enough."""
         self.done = epoch.number
         self.history[epoch.number] = epoch.metrics
+        self.seconds += epoch.seconds
         done = self.folds * self.epochs + epoch.number
         eta = self._eta(done)
         self.tracker.log(epoch.number, epoch.metrics)
@@ -118,3 +125,42 @@ class Session:
         run = self.tracker.run
         where = {} if run is None else {"experimentID": run.experiment_id, "runID": run.run_id}
         self.reporter.report(done, self._total, eta, metrics, where)
+
+
+class Follower:
+    """The session of a process that is not the first of its group: it hears, and says nothing."""
+
+    def __init__(self, folds: int, stop: StopRequest) -> None:
+        self.folds, self.stop, self.done = folds, stop, 0
+
+    def begin_folds(self, done: int) -> None:
+        """Nothing."""
+
+    def fold_epoch_done(self, fold: int, epoch: Epoch) -> None:
+        """Nothing."""
+
+    def fold_done(self, store: CheckpointStore, folds: list[State], metrics: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def begin(self, done: int) -> None:
+        """Remember."""
+        self.done = done
+
+    def stopping(self) -> bool:
+        """Whether this process was asked to stop; all will."""
+        return self.stop.is_set()
+
+    def reason(self, stopped: Stopped) -> JobError:
+        """What the first process knows better."""
+        return stopped
+
+    def epoch_done(self, epoch: Epoch) -> bool:
+        """Remember."""
+        self.done = epoch.number
+        return False
+
+    def save(self, state: State, epoch: int) -> None:
+        """The first process does."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""

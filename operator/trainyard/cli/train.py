@@ -56,14 +56,14 @@ def _train(
         from trainyard.cli.rundisplay import show_failure
         from trainyard.local.progress import make_observer
         from trainyard_trainer.errors import JobError
-        from trainyard_trainer.runner import run_job
+        from trainyard_trainer.launch.beside import run_here
     try:
         job = make_job()
     except JobError as error:
         complain(error)
         return error.exit_code
     with make_observer(console, job.fit.metric) as observer:
-        result, outcome = run_job(job, folder.path, observer, stop)
+        result, outcome = run_here(job, folder.path, observer, stop)
     if result.exit_code:
         folder.resumable = result.cause == "Stopped"
         show_failure(result)

@@ -16,11 +16,10 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
-from typing_extensions import override
 
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.fit.loop import Epoch
-from trainyard_trainer.observer import Headline, LogObserver, summary
+from trainyard_trainer.observer import Headline, LogObserver, Mute, summary
 
 _REDRAW_SECONDS = 0.2
 
@@ -164,29 +163,8 @@ def make_observer(console: Console, metric: str | None) -> LocalObserver:
     return RichObserver(console, metric) if console.is_terminal else PlainObserver(metric)
 
 
-class Silent(PlainObserver):
+class Silent(Mute, PlainObserver):
     """Nothing at all."""
-
-    @override
-    def stage(self, text: str) -> None:
-        """Nothing."""
-
-    @override
-    def data(self, prepared: Prepared) -> None:
-        """Nothing."""
-
-    @override
-    def begin(self, epochs: int, done: int) -> None:
-        """Nothing."""
-
-    @override
-    def epoch(self, epoch: Epoch, epochs: int, eta_seconds: float) -> None:
-        """Only the time."""
-        self.headline.epoch(epoch)
-
-    @override
-    def fold(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Nothing."""
 
 
 def clock(seconds: float) -> str:

@@ -117,11 +117,11 @@ def _train(
     stop: StopRequest,
     loaded: tuple[Table, list[str]] | None,
 ) -> tuple[LastWord, Outcome]:
+    from trainyard_trainer.launch.beside import run_here
     from trainyard_trainer.resolve import resolve
-    from trainyard_trainer.runner import run_job
 
     job = resolve(local_attempt(manifest, uri, folder.uid), store.artifact_root(uri))
-    return run_job(job, folder.path, observer, stop, loaded)
+    return run_here(job, folder.path, observer, stop, loaded)
 
 
 @contextlib.contextmanager

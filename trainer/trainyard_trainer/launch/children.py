@@ -13,14 +13,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainyard_trainer.launch.place import Place
+from pydantic import ValidationError
 
-LOST = 76
-"""Exit code of a child that lost its peers, by which its parent knows that it is not to blame."""
+from trainyard.api.wire import Result
+from trainyard_trainer.launch.place import Place
+from trainyard_trainer.launch.verdict import LOST, End
+
 COMMAND = (sys.executable, "-m", "trainyard_trainer")
 
 
@@ -41,18 +43,42 @@ class Child:
 
 @dataclass(slots=True)
 class Children:
-    """Started together; those that still run are ended with the `with` block."""
+    """Started together; those that still run are ended with the `with` block.
+
+    Attributes:
+        places: Of the children.
+        folder: Where they leave their last words.
+        workdir: Where they work: the first process here, the others in folders of their own below it.
+        command: What each runs.
+        environment: Beside their places.
+    """
 
     places: Sequence[Place]
     folder: Path
+    workdir: Path
     command: Sequence[str] = COMMAND
     environment: Mapping[str, str] = field(default_factory=dict)
     all: list[Child] = field(default_factory=list)
 
-    def __enter__(self) -> Children:
+    def start(self) -> Children:
+        """Start them, with signals held back meanwhile so that none is started and forgotten."""
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        try:
+            self._start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        return self
+
+    def _start(self) -> None:
         for place in self.places:
             result = self.folder / f"result-{place.rank}.json"
-            extra = {**self.environment, **place.environment(), "TRAINYARD_RESULT": str(result)}
+            own = self.workdir / f"process-{place.local_rank}" if place.local_rank else self.workdir
+            extra = {
+                **self.environment,
+                **place.environment(),
+                "TRAINYARD_RESULT": str(result),
+                "TRAINYARD_WORKDIR": str(own),
+            }
             process = subprocess.Popen(
                 list(self.command),
                 env={"TORCH_CPP_LOG_LEVEL": "FATAL", **os.environ, **extra},
@@ -60,6 +86,8 @@ class Children:
                 start_new_session=True,
             )
             self.all.append(Child(place, result, process))
+
+    def __enter__(self) -> Children:
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -93,6 +121,10 @@ class Children:
             time.sleep(0.02)
         return True
 
+    def ends(self) -> list[End]:
+        """How they ended, once they have."""
+        return [End(c.place.rank, c.code or 0, _read(c.result), c.killed) for c in self.all]
+
     def end(self, seconds: float) -> None:
         """Wait so long for those that run, then kill them."""
         if self.wait(seconds):
@@ -115,11 +147,8 @@ def leave_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-@contextlib.contextmanager
-def without_signals() -> Iterator[None]:
-    """Hold signals back for a moment, so that no child is started and forgotten."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+def _read(path: Path) -> Result | None:
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        return Result.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -47,3 +47,7 @@ class Place:
         names = (_RANK, _SIZE, _LOCAL_RANK, LOCAL_PROCESSES)
         rank, size, local_rank, local_size = (int(environment[name]) for name in names)
         return cls(rank, size, local_rank, local_size, environment[_MEETING])
+
+
+ONLY = Place()
+"""Of a process that trains alone."""

@@ -4,103 +4,92 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from pathlib import Path
-
-from pydantic import ValidationError
+from dataclasses import dataclass
 
 from trainyard.api.wire import Result
-from trainyard_trainer.errors import Defect, JobError, OutOfMemory, PeersLost, Stopped
-from trainyard_trainer.launch.children import LOST, Child
+from trainyard_trainer.errors import Defect, JobError, OutOfMemory, Stopped
 from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.results import make_result
 
-_LOST = PeersLost(
-    "lost the other processes of this training",
-    "the process or pod that failed first says why; the next attempt goes on from the checkpoint",
-)
+LOST = 76
+"""Exit code of a process that lost its peers, by which who started it knows that it is not to blame."""
+_KILLED, _FAILED, _DIED, _STOPPED, _FOLLOWED, _STOPPED_BY_OTHERS, _ENDED, _FINE = range(8)
 
 
-def verdict(children: Sequence[Child], *, out_of_memory: bool, asked: bool) -> Result:
-    """The result of all, once they have ended: the first child's, unless another is to blame.
+@dataclass(frozen=True, slots=True)
+class End:
+    """Of one process.
+
+    Attributes:
+        rank: Which one.
+        code: Exit code, or the negative number of the signal that ended it.
+        result: Its last word, if it left one.
+        forced: Who started it ended it, which is no failure of its own.
+    """
+
+    rank: int
+    code: int
+    result: Result | None
+    forced: bool = False
+
+    def blame(self, out_of_memory: bool, asked: bool) -> int:
+        """How much it tells of what went wrong: the lower, the more."""
+        if not self.code:
+            return _FINE
+        if self.forced:
+            return _ENDED
+        if self.code == LOST:
+            return _FOLLOWED
+        if self.code == -signal.SIGKILL and out_of_memory:
+            return _KILLED
+        if self.result is None:
+            return _DIED
+        if self.code == Stopped.exit_code:
+            return _STOPPED if asked else _STOPPED_BY_OTHERS
+        return _FAILED
+
+    def death(self, out_of_memory: bool) -> JobError:
+        """Of a process that left no word."""
+        if self.code == -signal.SIGKILL and out_of_memory:
+            return OutOfMemory(
+                f"process {self.rank} was killed: more memory was used than the limit",
+                "raise compute.resources.limits.memory, or lower compute.processesPerNode",
+            )
+        by_signal = self.code < 0
+        how = f"killed by {signal.Signals(-self.code).name}" if by_signal else f"ended with code {self.code}"
+        return Defect(f"process {self.rank} left no word: {how}", "look at the log")
+
+
+def verdict(ends: Sequence[End], *, out_of_memory: bool, asked: bool) -> Result:
+    """The result of all: the first process's, with the end of the one to blame.
 
     Args:
-        children: In the order of their ranks.
+        ends: In the order of ranks, the first of this pod first.
         out_of_memory: The kernel has killed a process of ours for memory.
         asked: They were asked to stop.
     """
-    results = [_read(child.result) for child in children]
-    blamed = min(
-        (_blame(child, result, out_of_memory), i)
-        for i, (child, result) in enumerate(zip(children, results, strict=True))
-    )
-    (weight, i), first = blamed, results[0] or Result()
+    first = ends[0].result or Result()
+    to_blame = min(ends, key=lambda end: end.blame(out_of_memory, asked))
+    weight = to_blame.blame(out_of_memory, asked)
     if weight == _FINE:
         return first
-    if (weight == _FOLLOWED and asked) or weight == _ENDED:
-        return _told(first, Stopped("stopped; what came after the last checkpoint is lost", "start it again"))
-    if weight == _FOLLOWED:
-        return _told(first, _LOST)
-    result = results[i]
-    if result is None or not result.exit_code:
-        return _told(first, _death(children[i], out_of_memory))
-    if i == 0:
-        return result
-    return first.model_copy(
-        update={
-            "exit_code": result.exit_code,
-            "cause": result.cause,
-            "message": f"process {children[i].place.rank}: {result.message or 'failed'}",
-            "remedy": result.remedy,
-        }
-    )
+    if weight == _ENDED or (weight == _FOLLOWED and asked):
+        error: JobError = Stopped("stopped; what came after the last checkpoint is lost", "start it again")
+        return _ended(first, make_result(Outcome(), error))
+    said = to_blame.result
+    if said is None or not said.exit_code:
+        return _ended(first, make_result(Outcome(), to_blame.death(out_of_memory)))
+    if to_blame is ends[0]:
+        return said
+    return _ended(first, said, f"process {to_blame.rank}: ")
 
 
-_KILLED, _FAILED, _DIED, _STOPPED, _FOLLOWED, _ENDED, _FINE = range(7)
-
-
-def _blame(child: Child, result: Result | None, out_of_memory: bool) -> int:
-    """How much a child tells of what went wrong: the less, the later it is asked."""
-    code = child.code
-    if not code:
-        return _FINE
-    if child.killed:
-        return _ENDED
-    if code == LOST:
-        return _FOLLOWED
-    if code == -signal.SIGKILL and out_of_memory:
-        return _KILLED
-    if result is None:
-        return _DIED
-    return _STOPPED if code == Stopped.exit_code else _FAILED
-
-
-def _death(child: Child, out_of_memory: bool) -> JobError:
-    """Of a child that left no word."""
-    rank, code = child.place.rank, child.code or 0
-    if code == -signal.SIGKILL and out_of_memory:
-        return OutOfMemory(
-            f"process {rank} was killed: the pod used more memory than its limit",
-            "raise compute.resources.limits.memory, or lower compute.processesPerNode",
-        )
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return Defect(f"process {rank} {how} and left no word", "look at the log")
-
-
-def _told(first: Result, error: JobError) -> Result:
-    """What the first child knows of the run, with this end."""
-    end = make_result(Outcome(), error)
-    return first.model_copy(
-        update={
-            "exit_code": end.exit_code,
-            "cause": end.cause,
-            "message": end.message,
-            "remedy": end.remedy,
-        }
-    )
-
-
-def _read(path: Path) -> Result | None:
-    try:
-        return Result.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
+def _ended(first: Result, end: Result, who: str = "") -> Result:
+    """What the first process knows of the run, with another's end."""
+    update = {
+        "exit_code": end.exit_code,
+        "cause": end.cause,
+        "message": who + (end.message or "failed"),
+        "remedy": end.remedy,
+    }
+    return first.model_copy(update=update)
