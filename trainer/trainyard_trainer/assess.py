@@ -17,6 +17,7 @@ from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.evaluate import baselines, threshold
 from trainyard_trainer.evaluate.intervals import LEVEL, bootstrap
 from trainyard_trainer.evaluate.judge import Judged, evaluate, prefixed
+from trainyard_trainer.evaluate.pixels import fit_pixels
 from trainyard_trainer.evaluate.settings import EvaluationSettings
 from trainyard_trainer.evaluate.tfidf import fit_tfidf
 from trainyard_trainer.fit.feed import DevicePart
@@ -147,6 +148,9 @@ def _linear(
     """Scores of rows, by their numbers, of a linear model of the training rows."""
     if data.preprocessor.kind == "text":
         return fit_tfidf(data, settings.seed)
-    network = baselines.fit_linear(data, train, settings.seed, stopping)
+    if data.preprocessor.kind == "image":
+        return fit_pixels(data, train, settings.seed, stopping)
+    batch = baselines.sample(train, settings.seed)
+    network = baselines.fit_linear(data, batch, data.preprocessor.shape(), settings.seed, stopping)
     predictor = in_memory(baselines.FAMILY, network, data)
     return lambda rows: predictor.scores(data.raw(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from trainyard_trainer.errors import JobError
 from trainyard_trainer.evaluate import baselines
 from trainyard_trainer.evaluate.judge import with_prefix
 from trainyard_trainer.fit.loop import Fitter
+from trainyard_trainer.fractions import score_by_rows, worthwhile
 from trainyard_trainer.outcome import Outcome
 from trainyard_trainer.package.build import build_package
 from trainyard_trainer.package.log import log_package
-from trainyard_trainer.report import make_report
+from trainyard_trainer.report import Fraction, make_report
 from trainyard_trainer.report.gather import gather
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.session import Session
@@ -69,7 +71,7 @@ class Finish:
             outcome.metrics |= compared
         session.check()
         importance = _importance(predictor, data, job.evaluation.seed)
-        drawn = self._report(predictor, network, importance["importance"]) if job.report else None
+        drawn = self._report(predictor, fitter, importance["importance"]) if job.report else None
         session.check()
         session.say("logging the model")
         patiently(session, lambda: self._log(predictor, compared, importance, drawn))
@@ -91,18 +93,29 @@ class Finish:
         """Everything that a baseline's numbers depend on."""
         data, settings = self.data, self.job.evaluation
         params = {k: v for k, v in self.job.params.items() if k.startswith("data.")}
-        params = {k: v for k, v in params.items() if not k.startswith(("data.source.uri", "data.text."))}
+        without = ("data.source.uri", "data.source.labels.", "data.text.", "data.image.")
+        params = {k: v for k, v in params.items() if not k.startswith(without)}
         kind = data.preprocessor.kind
         content = [data.data_digest, data.holdout_digest, kind, params, settings.threshold_metric]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
-    def _report(self, predictor: Predictor, network: Network, importance: Mapping[str, float]) -> Path | None:
+    def _fractions(self, fitter: Fitter) -> list[Fraction]:
+        """The score of smaller parts of the training rows, where that is cheap."""
+        if not worthwhile(self.session, fitter):
+            return []
+        self.session.say("training with fewer rows, to see whether more would help")
+        return score_by_rows(self.job, self.data, fitter, self.session)
+
+    def _report(self, predictor: Predictor, fitter: Fitter, importance: Mapping[str, float]) -> Path | None:
         """The report's folder; None where it could not be made, which is no reason to lose a training."""
-        self.session.say("drawing the report")
         document = self.outcome.evaluation or {}
         try:
+            fractions = self._fractions(fitter)
+            self.session.say("drawing the report")
             history = self._history(str(document.get("metric")))
-            found = gather(self.job.name, self.data, predictor, network, history, document, importance)
+            name, network = self.job.name, fitter.network
+            found = gather(name, self.data, predictor, network, history, document, importance)
+            found = replace(found, fractions=fractions, fraction_metric=found.metric)
             make_report(found).write(self.folder.parent / REPORT)
         except JobError:
             raise

@@ -14,7 +14,7 @@ from trainyard_model import Predictor
 from trainyard_trainer.assess import assess_baselines
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.prepare import Prepared, prepare
-from trainyard_trainer.evaluate.baselines import constant_scores, fit_linear
+from trainyard_trainer.evaluate.baselines import constant_scores, fit_linear, sample
 from trainyard_trainer.evaluate.names import names
 from trainyard_trainer.evaluate.settings import EvaluationSettings
 from trainyard_trainer.fit.feed import DevicePart
@@ -39,7 +39,8 @@ def prepared(folder: Path, **changes: Any) -> Prepared:
 
 
 def linear(data: Prepared) -> Predictor:
-    network = fit_linear(data, DevicePart(data.train, "cpu"), 0, lambda: False)
+    batch = sample(DevicePart(data.train, "cpu"), 0)
+    network = fit_linear(data, batch, data.preprocessor.shape(), 0, lambda: False)
     return in_memory("mlp", network, data)
 
 

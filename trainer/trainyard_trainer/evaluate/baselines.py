@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainyard_model import FAMILIES, Network
+from trainyard_model import FAMILIES, Batch, Network, Shape
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.fit.feed import DevicePart
 from trainyard_trainer.fit.losses import make_loss
@@ -21,7 +21,7 @@ from trainyard_trainer.fit.optimizers import undecorated
 
 LINEAR, MAJORITY = "baseline", "majority"
 FAMILY = "mlp"
-_MOST_ROWS = 100_000
+MOST_ROWS = 100_000
 _ROUNDS, _ITERATIONS = 20, 10
 _SECONDS = 15.0
 _ENOUGH = 1e-5
@@ -40,20 +40,27 @@ def constant_scores(data: Prepared, rows: int) -> NDArray[np.float64]:
     return np.tile(one, (rows, 1))
 
 
-def fit_linear(data: Prepared, train: DevicePart, seed: int, stopping: Callable[[], bool]) -> Network:
-    """The linear model of the training rows, or of a sample of them where there are more than 100,000.
+def sample(train: DevicePart, seed: int, most: int = MOST_ROWS) -> Batch:
+    """The training rows in random order, or so many of them."""
+    generator = torch.Generator(train.target.device).manual_seed(seed)
+    rows = torch.randperm(len(train), generator=generator, device=train.target.device)
+    return train.gather(rows[:most])
+
+
+def fit_linear(
+    data: Prepared, batch: Batch, shape: Shape, seed: int, stopping: Callable[[], bool]
+) -> Network:
+    """The linear model of some training rows, as numbers and categories of a shape.
 
     Full-batch, so neither batch size nor learning rate had to be chosen. It ends when it no longer gets
     better, after 200 iterations or 15 seconds, or when `stopping`.
     """
-    family = FAMILIES[FAMILY]
+    family, device = FAMILIES[FAMILY], batch.target.device
     settings = family.settings(layers=0)
-    network = family.build(family.config(settings, data.preprocessor.shape())).to(train.target.device)
-    generator = torch.Generator(train.target.device).manual_seed(seed)
-    rows = torch.randperm(len(train), generator=generator, device=train.target.device)[:_MOST_ROWS]
-    batch = train.gather(rows)
+    network = family.build(family.config(settings, shape)).to(device)
+    generator = torch.Generator(device).manual_seed(seed)
     loss = make_loss(data.target.task, None, 0.0)
-    strength = _strength(data) / len(rows)
+    strength = _strength(data) / len(batch.target)
     penalised = [p for name, p in network.named_parameters() if "bias" not in name]
     optimizer = undecorated(torch.optim.LBFGS)(
         network.parameters(), max_iter=_ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
