@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ import torch
 from safetensors.torch import save
 
 import trainyard_model
+from tests.unit.trainer import kinds
 from tests.unit.trainer.test_families import TABLES
 from trainyard_model import (
     FAMILIES,
+    FORMAT_VERSION,
     Batch,
     Column,
     Package,
@@ -45,6 +48,7 @@ TASKS: dict[str, tuple[tuple[Label, ...], tuple[str, ...]]] = {
     "regression": ((), ("t",)),
     "multi-output": ((), ("t", "u")),
 }
+STORED = Path(__file__).parent / "packages"
 every_task = pytest.mark.parametrize("task", TASKS)
 every_variant = pytest.mark.parametrize(("family", "settings"), TABLES)
 
@@ -91,14 +95,18 @@ sys.path.insert(0, sys.argv[1])
 import trainyard_model
 assert trainyard_model.__file__.startswith(sys.argv[1]), trainyard_model.__file__
 rows = json.loads(sys.argv[3])
-found = {}
+loaded = lambda: {name.partition(".")[0] for name in sys.modules} & {"tokenizers", "PIL"}
+found, needed = {}, {}
 for folder in sorted(Path(sys.argv[2]).iterdir()):
     predictor = trainyard_model.Predictor.load(folder)
-    explained = predictor.explain(rows)
-    found[folder.name] = [
-        {name: values.tolist() for name, values in answer.items()}
-        for answer in (predictor.predict(rows), explained)
-    ]
+    answers = [predictor.predict(predictor.package.input_example or rows)]
+    if not predictor.package.input_example:
+        answers.append(predictor.explain(rows))
+    found[folder.name] = [{name: values.tolist() for name, values in one.items()} for one in answers]
+    needed[folder.name] = sorted(loaded())
+assert needed.pop("text") == ["PIL", "tokenizers"], needed
+assert needed.pop("image") == ["PIL"], needed
+assert not any(needed.values()), "a table needs neither"
 assert not any(name.split(".")[0] in ("trainyard", "trainyard_trainer", "mlflow") for name in sys.modules)
 print(json.dumps(found))
 """
@@ -109,6 +117,9 @@ def test_every_family_answers_in_a_process_that_has_nothing_else(tmp_path: Path)
     source = Path(trainyard_model.__file__).parent
     shutil.copytree(source, code / "trainyard_model", ignore=shutil.ignore_patterns("__pycache__"))
     expected = {}
+    for kind in kinds.SETTINGS:
+        written = kinds.written(kinds.package(kind), kinds.rows(kind), packages / kind)
+        expected[kind] = [json.loads((written / "package.json").read_text())["expectedOutput"]]
     for i, variant in enumerate(TABLES):
         for task in TASKS:
             one = package(task, *variant.values)
@@ -125,7 +136,8 @@ def test_every_family_answers_in_a_process_that_has_nothing_else(tmp_path: Path)
         for answer, again in zip(answers, found[name], strict=True):
             assert answer.keys() == again.keys()
             for key, values in answer.items():
-                assert again[key] == pytest.approx(values, abs=1e-5), (name, key)
+                texts = isinstance(values[0], str)
+                assert again[key] == (values if texts else pytest.approx(values, abs=1e-5)), (name, key)
 
 
 def test_probabilities_sum_to_one_and_name_their_class() -> None:
@@ -187,21 +199,29 @@ def test_no_rows_are_an_answer_too(task: str) -> None:
     assert {len(values) for values in empty.values()} == {0}
 
 
-@pytest.mark.parametrize("task", ["multiclass", "regression"])
-def test_format_1_is_read(task: str, tmp_path: Path) -> None:
-    one = package(task)
-    write_package(one, tmp_path)
-    manifest = json.loads((tmp_path / "package.json").read_text())
-    manifest["formatVersion"] = 1
-    manifest["schema"]["target"] = manifest["schema"].pop("targets")[0]
-    regression = task == "regression"
-    manifest["target"] = {"mean": 100.0 if regression else 0.0, "scale": 7.0 if regression else 1.0}
-    del manifest["threshold"], manifest["config"]["lambda_sparse"], manifest["config"]["category_dropout"]
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_formats_are_read_and_answer_as_they_did(version: int, tmp_path: Path) -> None:
+    """Manifests and answers as the code of that format wrote them; the weights follow a rule."""
+    stored = json.loads((STORED / f"format-{version}.json").read_text())
+    manifest, tensors, count = stored["manifest"], {}, 0
+    for name, sizes in stored["parameters"].items():
+        numbers = torch.arange(count, count + math.prod(sizes), dtype=torch.float64)
+        values = (numbers * 2.1).cos() * (0.3 if "var" in name else 1.2) + (1.0 if "var" in name else 0.0)
+        tensors[name], count = values.reshape(sizes).float(), count + len(numbers)
+    tensors |= {name: torch.tensor(0) for name in stored["counters"]}
     (tmp_path / "package.json").write_text(json.dumps(manifest))
-    found = read_package(tmp_path)
-    assert (found.schema, found.config, found.threshold) == (one.schema, one.config, None)
-    assert (found.target_means, found.target_scales) == (one.target_means, one.target_scales)
-    np.testing.assert_allclose(Predictor(found).scores(ROWS), Predictor(one).scores(ROWS), atol=1e-6)
+    replace_weights(tmp_path, save(tensors))
+    assert manifest["formatVersion"] == version
+    predictor = Predictor.load(tmp_path)
+    answer = predictor.predict(manifest["inputExample"])
+    assert answer.keys() == manifest["expectedOutput"].keys()
+    for name, values in manifest["expectedOutput"].items():
+        told = answer[name].tolist()
+        assert told == (values if isinstance(values[0], str) else pytest.approx(values, rel=1e-6)), name
+    write_package(predictor.package, tmp_path / "again")  # in this version's format
+    assert json.loads((tmp_path / "again/package.json").read_text())["formatVersion"] == FORMAT_VERSION
+    again = Predictor.load(tmp_path / "again").scores(manifest["inputExample"])
+    np.testing.assert_array_equal(again, predictor.scores(manifest["inputExample"]))
 
 
 @pytest.mark.parametrize(

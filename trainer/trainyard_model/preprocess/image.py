@@ -170,7 +170,7 @@ def _numbers(cell: Any) -> NDArray[Any]:
     try:
         values: NDArray[Any] = np.asarray(cell)
         if values.dtype == object:
-            values = np.array([np.stack([np.asarray(pixel) for pixel in line]) for line in cell])
+            values = np.array([[np.asarray(pixel, dtype=np.float64) for pixel in line] for line in cell])
     except (TypeError, ValueError):
         raise PictureError("has rows of different lengths, or holds no numbers") from None
     return values

@@ -18,7 +18,7 @@ from ..families.base import Kind, Shape, TextShape
 from ..schema import Schema
 from ..values import is_missing, number_text, to_list
 from ..words import PADDING, UNKNOWN, Normalise, Words
-from .base import Columns, Floats, Inputs, Preprocessor, row_count, shares
+from .base import Columns, Floats, Inputs, Preprocessor, row_count
 
 Side = Literal["start", "end"]
 FILE = "tokenizer.json"
@@ -147,7 +147,7 @@ class TextPreprocessor(Preprocessor):
         for (tokens,), weights in slices:
             totals += np.bincount(tokens.ravel(), np.abs(weights).ravel(), minlength=len(totals))
         totals[PADDING] = 0.0
-        share = shares(totals)
+        share = totals / (totals.sum() or 1.0)
         found: dict[str, float] = {}
         for token in np.argsort(-share, kind="stable")[:_MOST_TOKENS].tolist():
             if share[token] > 0.0:  # a piece may be the end of a word or not, and reads the same
