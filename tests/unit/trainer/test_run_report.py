@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.trainer.jobs import Quiet, job, store
 from trainyard_trainer import finish
+from trainyard_trainer.fit.loop import Epoch
 from trainyard_trainer.runner import run_job
 from trainyard_trainer.stop import StopRequest
 
@@ -75,3 +76,45 @@ def test_a_report_that_fails_leaves_the_run(
     client = MlflowClient(uri)
     assert not client.list_artifacts(result.run_id, "report")
     assert not [name for name in client.get_run(result.run_id).data.metrics if name.startswith("system/")]
+
+
+def test_smaller_parts_of_the_rows_are_scored_on_validation_rows(tmp_path: Path) -> None:
+    from trainyard_trainer import fractions
+    from trainyard_trainer.assembly import assemble
+    from trainyard_trainer.data.load import load
+    from trainyard_trainer.data.prepare import prepare
+
+    one = job("sqlite:///unused", tmp_path, model={"tabnet": None, "mlp": {"layers": 0}})
+    data = prepare(load(one.data, tmp_path)[0], one.data)
+    _, fitter = assemble(one, data)
+    session = Heard()
+    fitter.run(session)
+    assert fractions.worthwhile(session, fitter)  # type: ignore[arg-type]
+    found = fractions.score_by_rows(one, data, fitter, session)  # type: ignore[arg-type]
+    assert [one.rows for one in found] == [len(data.train) // n for n in (8, 4, 2, 1)]
+    assert found[-1].low is not None
+    assert found[-1].high is not None
+    assert found[-1].low <= found[-1].value <= found[-1].high
+    assert found[-1].value == (fitter.selection.best_metrics or {})[fitter.selection.metric]
+    session.seconds = 60.0
+    assert not fractions.worthwhile(session, fitter)  # type: ignore[arg-type]
+
+
+class Heard:
+    """As much of a session as a loop needs."""
+
+    def __init__(self) -> None:
+        self.history: dict[int, object] = {}
+        self.seconds = 0.0
+
+    def stopping(self) -> bool:
+        return False
+
+    def epoch_done(self, epoch: Epoch) -> None:
+        self.history[epoch.number] = epoch.metrics
+
+    def save(self, state: object, epoch: int) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass

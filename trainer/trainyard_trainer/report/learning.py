@@ -12,7 +12,8 @@ from trainyard_trainer.report import style, words
 from trainyard_trainer.report.chart import Chart, Section, Table
 from trainyard_trainer.report.findings import Findings, Fraction
 
-_RISE, _GAP, _TAIL = 0.05, 1.5, 0.02
+_RISE, _GAP, _TAIL, _UNCLEAR = 0.05, 1.5, 0.02, 0.05
+_PARTS = {"val": "validation", "test": "test"}
 
 
 def section(f: Findings) -> Section | None:
@@ -89,10 +90,13 @@ def more_rows(fractions: Sequence[Fraction], metric: str) -> str:
     step = sign * (after.value - before.value)
     noise = (after.high - after.low) / 2 if after.low is not None and after.high is not None else 0.0
     name = words.metric(metric)
-    change = f"From {before.rows:,} to {after.rows:,} training rows {name} went from "
-    change += f"{words.number(before.value)} to {words.number(after.value)}"
+    judges = _PARTS[metric.partition("_")[0]]
+    change = f"From {before.rows:,} to {after.rows:,} training rows {name} on {judges} rows "
+    change += f"went from {words.number(before.value)} to {words.number(after.value)}"
     if step > noise and step > 0:
         return change + ": more rows would probably help."
+    if noise > _UNCLEAR * abs(after.value):
+        return change + ": too few rows judge it to tell whether more training rows would help."
     return change + ", no more than chance explains: more rows of the same kind would change little."
 
 
