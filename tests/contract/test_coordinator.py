@@ -306,3 +306,33 @@ def test_what_it_cannot_use_is_said_at_the_start(tmp_path: Path) -> None:
     )
     assert child.process.wait(30) == 2
     assert child.tail() == "TRAINYARD_HTTP_PORT='http' cannot be used: expected a port number from 1 to 65535"
+
+
+def test_kubeflow_trainers_report_is_understood(coordinator: Coordinator, trained: Trained) -> None:
+    mine = bearer(trained)
+    path = f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{trained.namespace}/trainjobs/{{}}/status"
+    said = {
+        "progressPercentage": 45,
+        "estimatedRemainingSeconds": 795,
+        "metrics": [
+            {"name": "eval/accuracy", "value": "0.875"},
+            {"name": "loss", "value": "nan"},
+            {"name": "1st", "value": "1"},
+        ],
+        "lastUpdatedTime": "2026-01-02T03:04:05Z",
+    }
+    answer = coordinator.post(mine, {"trainerStatus": said}, path=path.format("adult"))
+    assert answer.status_code == 200, answer.text
+    until(trained.progress)
+    progress = trained.progress()
+    assert (progress["percent"], progress["etaSeconds"], progress["metrics"]) == (
+        45,
+        795,
+        {"eval_accuracy": 0.875},
+    )
+    row = trained.server.kubectl("-n", trained.namespace, "get", "tj", "--no-headers").stdout.split()
+    assert row[:5] == ["adult", "Running", "45%", "eval_accuracy=0.875", "13m15s"]
+    other = coordinator.post(mine, {"trainerStatus": said}, path=path.format("another"))
+    assert (other.status_code, other.json()["reason"]) == (403, "not-owned")
+    wrong = coordinator.post(mine, {"trainerStatus": {"progressPercentage": 101}}, path=path.format("adult"))
+    assert wrong.status_code == 422

@@ -139,10 +139,12 @@ class Coordinator:
         body = self.server.request("GET", f"/api/v1/namespaces/{SYSTEM}/configmaps/{self.configmap}")
         self.bundle.write_text(body["data"]["ca.crt"])
 
-    def post(self, bearer: str | None, body: Any = None, *, raw: bytes | None = None) -> requests.Response:
+    def post(
+        self, bearer: str | None, body: Any = None, *, raw: bytes | None = None, path: str = "/v1/progress"
+    ) -> requests.Response:
         """Report progress, trusting nothing but the published CA."""
         return requests.post(
-            f"https://localhost:{self.port}/v1/progress",
+            f"https://localhost:{self.port}{path}",
             json=body if raw is None else None,
             data=raw,
             headers={"Authorization": f"Bearer {bearer}"} if bearer is not None else {},

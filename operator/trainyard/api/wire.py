@@ -52,11 +52,11 @@ class AttemptSpec(ApiModel):
 
 
 class Progress(ApiModel):
-    """Body of POST /v1/progress."""
+    """Body of POST /v1/progress; who knows no epochs tells a percentage alone."""
 
     attempt: Annotated[int, Ge(1)]
-    epoch: Count
-    epochs: Count
+    epoch: Count | None = None
+    epochs: Count | None = None
     percent: Annotated[int, Ge(0), Le(100)]
     eta_seconds: Annotated[float, Ge(0.0), Le(1e9)] | None = None
     metrics: Metrics = Field(default_factory=dict)

@@ -15,7 +15,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from trainyard.api.wire import Progress
+from trainyard.api.names import KUBEFLOW_STATUS
+from trainyard.api.wire import Progress, ProgressReply
+from trainyard.coordinator import kubeflow
 from trainyard.coordinator.auth import Identity, TokenError
 from trainyard.coordinator.facts import Owner
 from trainyard.coordinator.keys import Authenticator, KeysUnavailableError
@@ -66,14 +68,17 @@ def create_app(services: Services) -> FastAPI:
     @app.post("/v1/progress")
     async def progress(request: Request) -> JSONResponse:
         caller = await identify(services, request)
-        report = await read_body(request, Progress)
-        try:
-            reply = await services.progress.report(caller.owner, report)
-        except StaleAttemptError:
-            raise RefusedError(
-                409, "stale-attempt", "this attempt was replaced by a newer one; save a checkpoint and stop"
-            ) from None
+        reply = await take(services, caller, await read_body(request, Progress))
         return JSONResponse(reply.model_dump(mode="json", by_alias=True))
+
+    @app.post(KUBEFLOW_STATUS)
+    async def trainer_status(request: Request, namespace: str, name: str) -> JSONResponse:
+        caller = await identify(services, request)
+        if (caller.owner.namespace, caller.owner.name) != (namespace, name):
+            raise RefusedError(403, "not-owned", "this pod may report for its own TrainingJob only")
+        report = await read_body(request, kubeflow.StatusReport)
+        await take(services, caller, report.progress(caller.owner.attempt))
+        return JSONResponse(report.model_dump(mode="json", by_alias=True, exclude_none=True))
 
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> JSONResponse:
@@ -87,6 +92,16 @@ def create_app(services: Services) -> FastAPI:
         return await refused(request, unavailable("the API server cannot be asked"))
 
     return app
+
+
+async def take(services: Services, caller: Caller, report: Progress) -> ProgressReply:
+    """Hand a report on."""
+    try:
+        return await services.progress.report(caller.owner, report)
+    except StaleAttemptError:
+        raise RefusedError(
+            409, "stale-attempt", "this attempt was replaced by a newer one; save a checkpoint and stop"
+        ) from None
 
 
 async def identify(services: Services, request: Request) -> Caller:

@@ -21,7 +21,7 @@ def as_status(report: Progress, now: datetime, wanted_metric: str = "") -> Progr
         run_id=report.run_id,
         attempt=report.attempt,
         updated_at=now,
-        summary=f"{report.epoch}/{report.epochs}",
+        summary=f"{report.percent}%" if report.epochs is None else f"{report.epoch or 0}/{report.epochs}",
         metric=metric_text(report.metrics, wanted_metric),
         eta=None if report.eta_seconds is None else duration(report.eta_seconds),
     )

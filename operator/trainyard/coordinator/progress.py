@@ -74,12 +74,12 @@ class ProgressService:
         if target is None or target.terminal:
             return ProgressReply(stop=True, next_after_seconds=self._report_interval)
         progress = as_status(report, datetime.now(UTC), target.metric)
-        ended = report.percent == 100 or report.epoch >= report.epochs
+        ended = report.percent == 100 or (report.epochs is not None and (report.epoch or 0) >= report.epochs)
         first_end = ended and self._ended.get(owner.uid) != owner.attempt
         if first_end:
             self._ended[owner.uid] = owner.attempt
         # A pod reports epoch 0 when it begins: written alone it would hold up the first real epoch.
-        patience = 0.0 if report.epoch else BEGINNING
+        patience = 0.0 if report.epoch or report.percent else BEGINNING
         self._values.put(owner.uid, Pending(owner, progress), now=first_end, patience=patience)
         self._metrics.reports.labels("progress").inc()
         if (self._values.next_due() or 0.0) < self._wakes_at:

@@ -45,11 +45,12 @@ def attempt_spec(attempt: Attempt, install: Installation) -> dict[str, Any]:
         "attempt": attempt.number,
         "spec": dict(attempt.spec),
         "tracking": {"uri": install.tracking_uri, "experiment": experiment},
-        "coordinator": _coordinator(install),
+        "coordinator": coordinator(install),
     }
 
 
-def _coordinator(install: Installation) -> dict[str, str] | None:
+def coordinator(install: Installation) -> dict[str, str] | None:
+    """Where a pod reports, as spec.json says it; nothing before the coordinator can be trusted."""
     if not install.coordinator_url or (
         install.coordinator_url.startswith("https:") and not install.ca_bundle
     ):

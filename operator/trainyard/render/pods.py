@@ -12,8 +12,10 @@ from typing import Any
 from trainyard.api.names import (
     CLAIM_DIR,
     ENV_IMAGE,
+    ENV_KUBEFLOW,
     ENV_SPEC,
     ENV_WORKDIR,
+    KUBEFLOW_STATUS,
     SPEC_DIR,
     SPEC_FILE,
     TERMINATION_LOG,
@@ -24,6 +26,7 @@ from trainyard.api.names import (
 )
 from trainyard.core.policy import DEFAULT_MEMORY
 from trainyard.core.reading import mapping, mappings, text, whole
+from trainyard.render.configmap import coordinator
 from trainyard.render.group import addresses, size
 from trainyard.render.inputs import Attempt, Installation
 from trainyard.render.labels import attempt_labels
@@ -89,7 +92,7 @@ def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]
         "name": TRAINER_CONTAINER,
         "image": image,
         "imagePullPolicy": text(compute.get("imagePullPolicy")) or install.pull_policy,
-        "env": _env(attempt, image, extra),
+        "env": _env(attempt, image, extra, _kubeflow(attempt, install) if custom.get("image") else {}),
         "resources": resources(attempt),
         "volumeMounts": _mounts(attempt, extra),
         "terminationMessagePath": TERMINATION_LOG,
@@ -105,8 +108,22 @@ def _container(attempt: Attempt, install: Installation, extra: Mapping[str, Any]
     return container
 
 
-def _env(attempt: Attempt, image: str, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
-    group = addresses(attempt) if size(attempt) > 1 else {}
+def _kubeflow(attempt: Attempt, install: Installation) -> dict[str, str]:
+    """What callbacks written for Kubeflow Trainer look for: a program of the user's may have one."""
+    endpoint = coordinator(install)
+    if endpoint is None:
+        return {}
+    path = KUBEFLOW_STATUS.format(namespace=attempt.namespace, name=attempt.job)
+    found = {"URL": endpoint["url"].rstrip("/") + path, "TOKEN": endpoint["tokenFile"]}
+    if "caFile" in endpoint:
+        found["CA_CERT"] = endpoint["caFile"]
+    return {f"{ENV_KUBEFLOW}{key}": value for key, value in found.items()}
+
+
+def _env(
+    attempt: Attempt, image: str, extra: Mapping[str, Any], kubeflow: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    group = {**(addresses(attempt) if size(attempt) > 1 else {}), **kubeflow}
     own: list[dict[str, Any]] = [
         {"name": ENV_SPEC, "value": SPEC_FILE},
         {"name": ENV_WORKDIR, "value": WORK_DIR},

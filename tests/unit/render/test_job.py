@@ -276,6 +276,17 @@ def test_secrets_and_claims_of_sources_reach_the_pod() -> None:
     assert {"name": "trainyard-claim-0", "persistentVolumeClaim": claim} in pod["volumes"]
 
 
+def test_a_program_of_the_users_finds_kubeflow_trainers_address() -> None:
+    def told(**spec: Any) -> dict[str, str]:
+        return {e["name"]: e["value"] for e in _container(**spec)["env"] if e["name"].startswith("KUBEFLOW")}
+
+    assert told() == {}
+    found = told(model={"custom": {"image": "me:1"}})
+    assert set(found) == {f"KUBEFLOW_TRAINER_SERVER_{key}" for key in ("URL", "TOKEN", "CA_CERT")}
+    assert found["KUBEFLOW_TRAINER_SERVER_URL"].startswith("https://")
+    assert found["KUBEFLOW_TRAINER_SERVER_URL"].endswith("/trainjobs/adult/status")
+
+
 def test_custom_model_brings_image_command_and_arguments_as_lists() -> None:
     custom = {"image": "me:1", "command": ["python", "-m", "mine"], "args": ["$(rm -rf /)"]}
     container = _container(model={"custom": custom})
