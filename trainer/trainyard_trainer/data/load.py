@@ -85,7 +85,7 @@ def stated_need(opened: Sequence[Opened]) -> str | None:
         DataError: It is more than there may be.
     """
     need = sum(file.need for file in opened)
-    text = memory.check(need, memory.limit_bytes(), " + ".join(file.source.uri for file in opened))
+    text = memory.check(need, memory.share_bytes(), " + ".join(file.source.uri for file in opened))
     return text if need >= _WORTH_SAYING else None
 
 
@@ -123,7 +123,7 @@ def _open(source: SourceSettings, folder: Path, settings: DataSettings) -> Opene
 
 def _admit(size: int, uri: str) -> None:
     """Refuse a download that could not be read into memory in any case."""
-    memory.check(memory.least_need(size), memory.limit_bytes(), uri)
+    memory.check(memory.least_need(size), memory.share_bytes(), uri)
 
 
 def _unreadable(name: str, error: OSError) -> DataError:

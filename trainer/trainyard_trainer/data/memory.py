@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from trainyard_trainer.errors import DataError
+from trainyard_trainer.threads import local_processes
 
 SHARE = 0.6
 _CSV_FACTOR, _PARQUET_FACTOR = 4.0, 2.5
@@ -29,6 +30,11 @@ def limit_bytes(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/pr
     except (OSError, StopIteration):
         pass
     return min(found)
+
+
+def share_bytes() -> int:
+    """What each may use of the processes that train together here."""
+    return limit_bytes() // local_processes()
 
 
 def need_bytes(path: Path, parquet: bool) -> int:
