@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
 
 from tests.benchmarks.runs import data_of
-from trainyard_trainer.data.prepare import Prepared, folds
+from trainyard_trainer.data.prepare import Prepared, folds, understand
 
 
 def gradient_boosting(train: Path, test: Path, target: str) -> dict[str, float]:
@@ -44,7 +44,7 @@ def linear(name: str, seed: int, *changes: str) -> dict[str, float]:
     """
     table, notices, settings = data_of(name, seed, *changes)
     repeats: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
-    for fold in folds(table, settings, notices):
+    for fold in folds(understand(table, settings, notices)):
         repeats.setdefault(fold.repeat, []).append(_fold(fold.data))
     found = [
         _judge(*(np.concatenate(parts) for parts in zip(*pairs, strict=True))) for pairs in repeats.values()

@@ -45,7 +45,7 @@ class Normalise:
 
     def words(self, raw: str) -> list[str]:
         """The words that a raw word (one match of RAW) stands for."""
-        word = unicodedata.normalize("NFC", raw).replace("’", "'")
+        word = raw if raw.isascii() else unicodedata.normalize("NFC", raw).replace("’", "'")
         if word.lower() in self.stop_words:
             return []
         if self.lower:

@@ -40,6 +40,8 @@ def assemble(job: Job, data: Prepared, group: Group = ALONE) -> tuple[Network, F
         network = family.build(family.config(job.model, data.preprocessor.shape()))
     except ShapeError as error:
         raise InvalidSpec(error.message, error.remedy) from error
+    if data.vectors is not None:
+        network.pretrained(torch.from_numpy(data.vectors), data.vectors_trainable)
     rows = min(job.fit.batch_size, len(data.train)) // group.size
     device = configure(job.fit.deterministic, rows * network.widest)
     network = network.to(device)

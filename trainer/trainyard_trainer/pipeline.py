@@ -15,7 +15,7 @@ from trainyard_trainer.assembly import assemble, fingerprint
 from trainyard_trainer.callbacks import Callbacks
 from trainyard_trainer.crossval import PREFIX, FoldResult, cross_validate
 from trainyard_trainer.data.load import open_sources, read_sources, stated_need
-from trainyard_trainer.data.prepare import Prepared, folds, prepare
+from trainyard_trainer.data.prepare import Prepared, Understood, divided, folds, understand
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.errors import DataError, DependencyDown, JobError, Stopped
 from trainyard_trainer.finish import Finish
@@ -81,7 +81,8 @@ class Pipeline:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
             table, notices = self.loaded or self._load()
             self.stop.check()
-            prepared = prepare(table, self.job.data, notices)
+            known = understand(table, self.job.data, notices, self.workdir)
+            prepared = divided(known)
             self._note(prepared)
             self.stop.check()
             server.result()
@@ -94,7 +95,7 @@ class Pipeline:
         with self._session(store, self.tracker) as session, self.callbacks.told_the_end(self.outcome):
             with self._group(prepared) as group:
                 group.slowly(lambda: self._fetch(store, session))
-                folds = self._cross_validate(table, notices, store, session, group)
+                folds = self._cross_validate(known, store, session, group)
                 fitter = self._fit(prepared, store, session, group)
             last = Finish(self.job, prepared, session, self.workdir, self.outcome)
             last.run(fitter.network, fitter, folds)
@@ -104,13 +105,14 @@ class Pipeline:
         """What a process does that is not the first of its group: train, and be silent."""
         table, notices = self._load()
         self.stop.check()
-        prepared = prepare(table, self.job.data, notices)
+        known = understand(table, self.job.data, notices, self.workdir)
+        prepared = divided(known)
         self._note(prepared)
         session = Follower(self._folds, self.stop)
         store = CheckpointStore(self.workdir / "unused", "")  # the first process loads and saves
         with self._group(prepared) as group:
             group.slowly(lambda: None)
-            self._cross_validate(table, notices, store, session, group)
+            self._cross_validate(known, store, session, group)
             self._fit(prepared, store, session, group)
         return self.outcome
 
@@ -163,8 +165,7 @@ class Pipeline:
 
     def _cross_validate(
         self,
-        table: Table,
-        notices: list[str],
+        known: Understood,
         store: CheckpointStore,
         session: Session | Follower,
         group: Group,
@@ -173,7 +174,7 @@ class Pipeline:
             return []
         kept = CheckpointStore(store.folder, store.fingerprint, prefix=PREFIX)
         self.observer.stage(f"cross-validation: {session.folds} folds")
-        return cross_validate(self.job, folds(table, self.job.data, notices), kept, session, group)
+        return cross_validate(self.job, folds(known), kept, session, group)
 
     def _fit(
         self, prepared: Prepared, store: CheckpointStore, session: Session | Follower, group: Group

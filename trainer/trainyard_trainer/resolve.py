@@ -104,7 +104,7 @@ def resolve(attempt: AttemptSpec, artifact_root: str | None = None) -> Job:
     ca_file = coordinator.ca_file if coordinator else None
     return Job(
         name=attempt.name,
-        data=data_settings(spec.data, FAMILIES[family].takes),
+        data=data_settings(spec.data, FAMILIES[family].takes, token_width(spec.model)),
         fit=fit,
         evaluation=evaluation_settings(spec.training),
         family=family,
@@ -157,6 +157,11 @@ def inputs_of(model: Model) -> Inputs | None:
     name, member = model.family
     family = (member.family or "") if isinstance(member, Custom) else name
     return FAMILIES[family].takes if family in FAMILIES else None
+
+
+def token_width(model: Model) -> int | None:
+    """Numbers of a token in a model of texts; None in others."""
+    return None if model.lstm is None else model.lstm.embedding_size
 
 
 def model_settings(model: Model) -> tuple[str, Any]:

@@ -18,27 +18,26 @@ from trainyard_trainer.data.settings import (
 from trainyard_trainer.data.steps import FIELD as STEPS_FIELD
 from trainyard_trainer.errors import InvalidSpec
 from trainyard_trainer.resolve_extensions import extensions
+from trainyard_trainer.resolve_text import refuse_texts, text_settings
 
 
 def unsupported_data(data: Data) -> list[str]:
     """Fields that ask for what this version does not do."""
-    columns, split = data.columns, data.split
+    split = data.split
     asked = {
-        "data.text": data.text,
-        "data.columns.text (tabular families read no text; drop the column, or name it categorical)": columns
-        and columns.text,
         "data.split.folds with by: Order (folds would train on what comes later)": split.folds
         and split.by is SplitBy.ORDER,
     }
     return [field for field, value in asked.items() if value]
 
 
-def data_settings(data: Data, inputs: Inputs | None) -> DataSettings:
+def data_settings(data: Data, inputs: Inputs | None, width: int | None = None) -> DataSettings:
     """Settings of the data stage.
 
     Args:
         data: The section.
         inputs: What the model reads; None: whatever the data are.
+        width: Numbers of a token in a model of texts.
 
     Raises:
         InvalidSpec: The section asks for something that this version does not do.
@@ -47,7 +46,8 @@ def data_settings(data: Data, inputs: Inputs | None) -> DataSettings:
         raise InvalidSpec("data.source is missing", "say where the rows are")
     if inputs not in ("image", None):
         _refuse_images(data, data.source)
-    columns = data.columns
+    refuse_texts(data, inputs)
+    columns, vectors = data.columns, data.text and data.text.vectors
     return DataSettings(
         source=_source(data.source),
         task=data.task.value if data.task else None,
@@ -60,12 +60,14 @@ def data_settings(data: Data, inputs: Inputs | None) -> DataSettings:
             drop=columns.drop,
             numeric=columns.numeric,
             categorical=columns.categorical,
+            text=columns.text,
             key=columns.key,
             weight=columns.weight,
         ),
         split=_split(data.split, data.source),
         train_fraction=data.train_fraction,
         inputs=inputs,
+        text=text_settings(data, width, _mounted(vectors.uri) if vectors else None),
         image=_image(data.image),
         steps=extensions(data.preprocess, STEPS, STEPS_FIELD),
     )

@@ -55,12 +55,14 @@ def data(file: str, overrides: list[str]) -> int:
     with console.status("reading the data"):
         from trainyard_trainer.data.preview import preview
         from trainyard_trainer.errors import JobError
-        from trainyard_trainer.resolve import inputs_of, refuse_unsupported
+        from trainyard_trainer.resolve import inputs_of, refuse_unsupported, token_width
         from trainyard_trainer.resolve_data import data_settings
 
         try:
             refuse_unsupported(job.spec)
-            settings = data_settings(job.spec.data, None if bare else inputs_of(job.spec.model))
+            model = job.spec.model
+            width = None if bare else token_width(model)
+            settings = data_settings(job.spec.data, None if bare else inputs_of(model), width)
         except JobError as error:
             complain(error)
             return error.exit_code

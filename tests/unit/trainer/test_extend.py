@@ -17,7 +17,7 @@ import yaml
 from tests.unit.trainer.jobs import Quiet, job, store
 from trainyard_model import FAMILIES, ModelInputError, PackageError, Predictor
 from trainyard_trainer.data.load import load
-from trainyard_trainer.data.prepare import folds, prepare
+from trainyard_trainer.data.prepare import folds, prepare, understand
 from trainyard_trainer.errors import DataError, InvalidSpec
 from trainyard_trainer.package.build import build_package
 from trainyard_trainer.runner import run_job

@@ -14,7 +14,7 @@ from trainyard_trainer.data.groups import DEALT_BELOW, assign
 from trainyard_trainer.data.identity import mix
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.partition import Marks, deal_folds, partition
-from trainyard_trainer.data.prepare import Fold, Prepared, folds, prepare
+from trainyard_trainer.data.prepare import Fold, Prepared, folds, prepare, understand
 from trainyard_trainer.data.settings import ColumnSettings, DataSettings, SourceSettings, SplitSettings
 from trainyard_trainer.data.split import Parts
 from trainyard_trainer.data.table import Numbers, Table, Texts
@@ -264,7 +264,7 @@ def test_text_in_a_part_file_is_found_in_its_own_row(tmp_path: Path) -> None:
 
 def all_folds(folder: Path, split: SplitSettings, data: dict[str, list[object]] | None = None) -> list[Fold]:
     told = DataSettings(SourceSettings(write(folder, "f.csv", data or columns())), split=split)
-    return list(folds(load(told, folder)[0], told))
+    return list(folds(understand(load(told, folder)[0], told)))
 
 
 def test_every_row_is_judged_once_in_a_repeat_and_never_teaches_its_judge(tmp_path: Path) -> None:

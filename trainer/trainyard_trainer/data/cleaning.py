@@ -49,15 +49,17 @@ def choose(
     """
     known = _vocabulary(corpus, rows, settings, vectors)
     chosen, steps = told(settings), []
+    now = known(chosen)
     for name in STEPS:
         if getattr(settings, name) is not None:
             steps.append(Step(name, bool(getattr(settings, name))))
             continue
         more = _with(chosen, {name: True})
-        without, with_it = known(chosen), known(more)
-        worth = with_it - without >= WORTH
-        steps.append(Step(name, worth, without, with_it))
-        chosen = more if worth else chosen
+        then = known(more)
+        worth = then - now >= WORTH
+        steps.append(Step(name, worth, now, then))
+        if worth:
+            chosen, now = more, then
     return chosen, steps
 
 

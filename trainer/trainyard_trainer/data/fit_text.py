@@ -50,11 +50,14 @@ class FittedText:
     coverage: Mapping[str, Any]
     notices: tuple[str, ...]
 
-    def inputs(self, rows: Rows) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Tokens of some rows (rows, L), and how many of them each row has (rows,)."""
+    def inputs(self, rows: Rows) -> tuple[NDArray[np.int32]]:
+        """Tokens of some rows, (rows, L) with L the longest of them."""
         fitted = self.preprocessor
-        tokens = self.tokens.padded(rows, fitted.max_length, fitted.padding, fitted.truncation)
-        return tokens, np.minimum(self.tokens.lengths(rows), fitted.max_length).astype(np.int32)
+        return (self.tokens.padded(rows, fitted.max_length, fitted.padding, fitted.truncation),)
+
+    def lengths(self, rows: Rows) -> NDArray[np.int32]:
+        """Tokens that are read of each of some rows."""
+        return np.minimum(self.tokens.lengths(rows), self.preprocessor.max_length).astype(np.int32)
 
 
 def fit_text(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from trainyard_model.schema import Schema
 from trainyard_trainer.data.encode import Encoder, Fitted, Part
 from trainyard_trainer.data.fit_image import fit_images
 from trainyard_trainer.data.fit_table import fit_table
+from trainyard_trainer.data.fit_text import FittedText
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
 from trainyard_trainer.data.inputs import settled
 from trainyard_trainer.data.leakage import leaks
@@ -22,8 +24,9 @@ from trainyard_trainer.data.roles import Roles, check_names, default_target, inf
 from trainyard_trainer.data.settings import DataSettings
 from trainyard_trainer.data.split import Parts, fraction
 from trainyard_trainer.data.steps import behind, step_through
-from trainyard_trainer.data.table import Images, Numbers, Rows, Table
+from trainyard_trainer.data.table import Images, Numbers, Rows, Table, Texts
 from trainyard_trainer.data.target import Target, read_target, with_target
+from trainyard_trainer.data.texts import TextReader
 from trainyard_trainer.errors import DataError, closest
 
 _REPEAT = 0x51ED2701  # between the seeds of repeats
@@ -47,6 +50,9 @@ class Prepared:
         notices: What was inferred, left out or looks wrong, in words.
         leakage: Those notices that speak of leakage.
         weights: Weight of each row of the table, or None.
+        vectors: Of texts, where the embedding starts: float32 (vocabulary, width), or None.
+        vectors_trainable: Whether training may change them.
+        coverage: Of texts, what tokenizer and vectors know of them, as JSON; else None.
     """
 
     preprocessor: Preprocessor
@@ -62,6 +68,9 @@ class Prepared:
     notices: tuple[str, ...]
     leakage: tuple[str, ...] = ()
     weights: NDArray[np.float64] | None = None
+    vectors: NDArray[np.float32] | None = None
+    vectors_trainable: bool = True
+    coverage: Mapping[str, Any] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -99,6 +108,7 @@ class Understood:
         digest: Identity of the data.
         notices: What was inferred or left out.
         settings: With what the data themselves decide.
+        reader: Of texts.
     """
 
     raw: Table
@@ -110,10 +120,19 @@ class Understood:
     digest: str
     notices: tuple[str, ...]
     settings: DataSettings
+    reader: TextReader
 
 
-def understand(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Understood:
+def understand(
+    table: Table, settings: DataSettings, notices: Sequence[str] = (), folder: Path | None = None
+) -> Understood:
     """Targets, roles and identities of a loaded table.
+
+    Args:
+        table: As read.
+        settings: The data stage's settings.
+        notices: What was said when it was read.
+        folder: Where downloads may be put.
 
     Raises:
         DataError: The data cannot be trained on; the message names column or row.
@@ -143,6 +162,7 @@ def understand(table: Table, settings: DataSettings, notices: Sequence[str] = ()
         digest,
         (*notices, *decided, *inferred, *said, *roles.notices, *grouped),
         settings,
+        TextReader(settings.text, settings.split.seed, folder),
     )
 
 
@@ -170,16 +190,15 @@ def divided(data: Understood) -> Prepared:
     return _build(data, parts, holdout, (*said, *found), tuple(found))
 
 
-def folds(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Iterator[Fold]:
+def folds(data: Understood) -> Iterator[Fold]:
     """Every fold of every repeat, made when it is asked for.
 
     The test share is set aside first, as without folds; the rest is dealt to the folds. Of the rows outside a
     fold, split.validation choose the epoch and the others train; each fold has a preprocessor of its own.
 
     Raises:
-        DataError: As `prepare`; or there are fewer rows or groups than folds.
+        DataError: As `divided`; or there are fewer rows or groups than folds.
     """
-    data = understand(table, settings, notices)
     settings, split = data.settings, data.settings.split
     count = split.folds or 0
     parts, _ = partition(data.raw, data.marks, split)
@@ -221,7 +240,16 @@ def _build(
         (*data.notices, *fitted.notices, *said),
         leakage,
         data.weights,
+        **_of_texts(fitted, data.settings),
     )
+
+
+def _of_texts(fitted: Fitted, settings: DataSettings) -> dict[str, Any]:
+    """What only texts have."""
+    if not isinstance(fitted, FittedText):
+        return {}
+    trainable = settings.text.vectors is None or settings.text.vectors.trainable
+    return {"vectors": fitted.vectors, "vectors_trainable": trainable, "coverage": fitted.coverage}
 
 
 def _fit(data: Understood, schema: Schema, parts: Parts) -> Fitted:
@@ -230,6 +258,10 @@ def _fit(data: Understood, schema: Schema, parts: Parts) -> Fitted:
         images = data.typed.columns[schema.columns[0].name]
         assert isinstance(images, Images)  # noqa: S101 - `infer` made it so
         return fit_images(images, schema, parts.train, data.settings.image)
+    if data.settings.inputs == "text":
+        texts = data.typed.columns[schema.columns[0].name]
+        assert isinstance(texts, Texts)  # noqa: S101
+        return data.reader.fit(texts, schema, parts)
     return fit_table(data.typed, schema, parts.train)
 
 

@@ -105,12 +105,12 @@ def _look(settings: DataSettings, folder: Path, found: Preview) -> None:
     table, notices = read_sources(opened)
     found.rows, found.notices = table.rows, tuple(notices)
     found.columns = [_column(name, column, table) for name, column in table.columns.items()]
-    known = understand(table, settings, notices)
+    known = understand(table, settings, notices, folder)
     _explain(known, found)
     prepared = divided(known)
     _divide(prepared, found)
     if found.folds and table.rows <= _LOOKED_AT:
-        for _ in folds(table, settings):
+        for _ in folds(known):
             pass  # a part or a label may be missing in one of them
 
 
