@@ -1,7 +1,8 @@
 """A contestant in a process of its own, so that neither's threads, allocator or environment touch the other.
 
-Words come on standard input (`epoch`, `predict ROWS`, `explain ROWS`, `peak`, `notices`); seconds, megabytes
-or texts go to standard output as JSON; only one contestant works at a time.
+It is named `module:factory` here; the factory takes the fields of what is timed. Words come on standard input
+(`epoch`, and names of the contestant's methods with whole numbers); seconds, or what else they give, go to
+standard output as JSON; only one contestant works at a time.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib import import_module
 from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
-from tests.benchmarks.cells import Cell
 from tests.benchmarks.report import ROOT
+from trainyard_trainer.threads import prepare_environment
 
-OURS, COMPILED, PEER = "ours", "compiled", "peer"
+OURS, COMPILED, PEER = "ours:table", "ours:compiled", "peer:table"
 
 
 class Contestant:
-    """The other end: starts the process and asks."""
+    """The other end: starts the process and asks. `cell` is a dataclass with a `name` for people."""
 
-    def __init__(self, who: str, cell: Cell) -> None:
+    def __init__(self, who: str, cell: Any) -> None:
         self.who, self.cell = who, cell
         words = [sys.executable, "-m", "tests.benchmarks.contestant", who, json.dumps(asdict(cell))]
         self._process = subprocess.Popen(
@@ -64,33 +66,25 @@ class Contestant:
 
 def main() -> None:
     """Be a contestant."""
-    who, cell = sys.argv[1], Cell(**json.loads(sys.argv[2]))
+    module, _, factory = sys.argv[1].partition(":")
+    fields = json.loads(sys.argv[2])
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
     words = (line.split() for line in sys.stdin)
-    if who == PEER:
-        _peer(cell, words, out)
-    else:
-        _ours(cell, words, out, who == COMPILED)
-
-
-def _peer(cell: Cell, words: Iterator[list[str]], out: Any) -> None:
-    from tests.benchmarks.peer import Peer
-
-    peer = Peer(cell)
-    _say(out, peer.facts)
+    if "peer" not in module:
+        prepare_environment()
+    contestant = getattr(import_module(f"tests.benchmarks.{module}"), factory)(**fields)
+    _say(out, contestant.facts)
+    if hasattr(contestant, "train"):
+        words = _epochs(contestant, words, out)
     for word, *arguments in words:
-        _say(out, peer.epoch() if word == "epoch" else _other(peer, word, arguments))
+        _say(out, _other(contestant, word, arguments))
 
 
-def _ours(cell: Cell, words: Iterator[list[str]], out: Any, compiled: bool) -> None:
-    from trainyard_trainer.threads import prepare_environment
+def _epochs(ours: Any, words: Iterator[list[str]], out: Any) -> Iterator[list[str]]:
+    """Drive our loop as long as epochs are asked for; the words that are left come back."""
+    from tests.benchmarks.ours import Enough
 
-    prepare_environment()
-    from tests.benchmarks.ours import Enough, Ours
-
-    ours = Ours(cell, compiled)
-    _say(out, ours.facts)
     pending: list[list[str]] = []
 
     def after_epoch(epoch: Any) -> None:
@@ -111,8 +105,7 @@ def _ours(cell: Cell, words: Iterator[list[str]], out: Any, compiled: bool) -> N
         pass
     else:
         ours.train(after_epoch)
-    for word, *arguments in chain(pending, words):
-        _say(out, _other(ours, word, arguments))
+    return chain(pending, words)
 
 
 def _other(contestant: Any, word: str, arguments: list[str]) -> Any:

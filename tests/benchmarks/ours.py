@@ -31,27 +31,20 @@ class Enough(Exception):  # noqa: N818 - not an error
     """Raised out of the loop when no more epochs are wanted."""
 
 
-class Ours:
-    """A network that is about to be trained, with gradients clipped at norm 1 as the peer does."""
+class Driven:
+    """A job whose loop is run epoch by epoch."""
 
-    def __init__(self, cell: Cell, compiled: bool = False) -> None:
+    def __init__(self, job: Job, folder: Path) -> None:
         import torch
 
-        inputs, target = make_data(cell.rows)
-        self._folder = Path(mkdtemp(prefix="trainyard-bench-"))
-        write_parquet(self._folder / "data.parquet", inputs, target)
-        self.job = make_job(cell, self._folder / "data.parquet", compiled)
-        table, notices = load(self.job.data, self._folder)
-        self.data = prepare(table, self.job.data, notices)
+        self.job, self.folder = job, folder
+        table, notices = load(job.data, folder)
+        self.data = prepare(table, job.data, notices)
         self.network: Network
         self.fitter: Fitter
-        self.network, self.fitter = assemble(self.job, self.data)
-        self._names = [f"c{i}" for i in range(COLUMNS)]
-        self._raw = {name: inputs[:, i].astype(np.float64) for i, name in enumerate(self._names)}
-        self._predictor: Predictor | None = None
+        self.network, self.fitter = assemble(job, self.data)
         self._said: list[str] = []
-        self.facts = {
-            "data": digest(inputs, target),
+        self.facts: dict[str, Any] = {
             "rows": self.fitter.steps * self.fitter.batch,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "threads": {"epoch": max(torch.get_num_threads(), getattr(self.network, "workers", 1))},
@@ -68,6 +61,20 @@ class Ours:
         """What the loop had to say: for one, that it does not compile."""
         return self._said
 
+
+class Ours(Driven):
+    """A network for a table, with gradients clipped at norm 1 as the peer does."""
+
+    def __init__(self, cell: Cell, compiled: bool = False) -> None:
+        inputs, target = make_data(cell.rows)
+        folder = Path(mkdtemp(prefix="trainyard-bench-"))
+        write_parquet(folder / "data.parquet", inputs, target)
+        super().__init__(make_job(cell, folder / "data.parquet", compiled), folder)
+        self._names = [f"c{i}" for i in range(COLUMNS)]
+        self._raw = {name: inputs[:, i].astype(np.float64) for i, name in enumerate(self._names)}
+        self._predictor: Predictor | None = None
+        self.facts["data"] = digest(inputs, target)
+
     def predict(self, rows: int) -> float:
         """Seconds to answer so many raw rows with probabilities: encoding, network, softmax in float64."""
         return self._timed(self.predictor.scores, rows)
@@ -83,7 +90,7 @@ class Ours:
             import torch
 
             torch.set_num_threads(thread_count())
-            folder = self._folder / "package"
+            folder = self.folder / "package"
             self._predictor, _ = build_package(self.job.family, self.network, self.data, folder)
         return self._predictor
 
@@ -92,6 +99,16 @@ class Ours:
         start = time.perf_counter()
         function(columns)
         return time.perf_counter() - start
+
+
+def table(**cell: Any) -> Ours:
+    """A contestant."""
+    return Ours(Cell(**cell))
+
+
+def compiled(**cell: Any) -> Ours:
+    """A contestant with `training.compile`."""
+    return Ours(Cell(**cell), compiled=True)
 
 
 class _Hooks:
