@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -61,15 +60,7 @@ class Children:
     all: list[Child] = field(default_factory=list)
 
     def start(self) -> Children:
-        """Start them, with signals held back meanwhile so that none is started and forgotten."""
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-        try:
-            self._start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        return self
-
-    def _start(self) -> None:
+        """Start them."""
         for place in self.places:
             result = self.folder / f"result-{place.rank}.json"
             own = self.workdir / f"process-{place.local_rank}" if place.local_rank else self.workdir
@@ -86,6 +77,7 @@ class Children:
                 start_new_session=True,
             )
             self.all.append(Child(place, result, process))
+        return self
 
     def __enter__(self) -> Children:
         return self
