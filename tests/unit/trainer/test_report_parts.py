@@ -98,6 +98,11 @@ def test_whether_more_rows_would_help() -> None:
     assert "more rows would probably help" in learning.more_rows(better, "test_roc_auc")
     assert "change little" in learning.more_rows(same, "test_roc_auc")
     assert "change little" in learning.more_rows(better, "test_rmse")
+    perfect = [Fraction(100, 0.99, 0.97, 1.0), Fraction(400, 1.0, 1.0, 1.0)]
+    assert "on validation rows" in learning.more_rows(perfect, "val_roc_auc")
+    assert "change little" in learning.more_rows(perfect, "val_roc_auc")
+    few = [Fraction(10, 0.7, 0.5, 0.9), Fraction(40, 0.75, 0.55, 0.95)]
+    assert "too few rows judge it" in learning.more_rows(few, "val_accuracy")
 
 
 def test_the_verdict_weighs_against_the_baseline() -> None:

@@ -88,7 +88,7 @@ def more_rows(fractions: Sequence[Fraction], metric: str) -> str:
     before, after = ordered[-2], ordered[-1]
     sign = 1.0 if maximised(metric) else -1.0
     step = sign * (after.value - before.value)
-    noise = (after.high - after.low) / 2 if after.low is not None and after.high is not None else 0.0
+    noise = max(_half(before), _half(after))
     name = words.metric(metric)
     judges = _PARTS[metric.partition("_")[0]]
     change = f"From {before.rows:,} to {after.rows:,} training rows {name} on {judges} rows "
@@ -98,6 +98,13 @@ def more_rows(fractions: Sequence[Fraction], metric: str) -> str:
     if noise > _UNCLEAR * abs(after.value):
         return change + ": too few rows judge it to tell whether more training rows would help."
     return change + ", no more than chance explains: more rows of the same kind would change little."
+
+
+def _half(fraction: Fraction) -> float:
+    """Half of its interval; 0 where it has none."""
+    if fraction.low is None or fraction.high is None:
+        return 0.0
+    return (fraction.high - fraction.low) / 2
 
 
 def _series(history: Mapping[int, Mapping[str, float]], epochs: Sequence[int], name: str) -> np.ndarray:
@@ -152,5 +159,6 @@ def _fractions(f: Findings) -> Chart:
     axes.plot(rows, [fraction.value for fraction in ordered], "o-", color=style.BLUE)
     axes.set_xlabel("training rows")
     axes.set_ylabel(words.metric(f.fraction_metric))
+    says = "The same training with fewer rows; the band is the 95 % interval over the rows that judge."
     table = Table(("rows", "value", "low", "high"), [[x.rows, x.value, x.low, x.high] for x in ordered])
-    return style.chart(drawn, "training_fractions", "Score by number of training rows", "", table)
+    return style.chart(drawn, "training_fractions", "Score by number of training rows", says, table)
