@@ -33,7 +33,7 @@ class Model:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Columns that rows must have, and the role of each: numeric or categorical."""
+        """Columns that rows must have, and the role of each: numeric, categorical, text or image."""
         return {column.name: column.role for column in self._predictor.schema.columns}
 
     @property
@@ -52,7 +52,9 @@ class Model:
     def explain(self, rows: Any) -> pandas.DataFrame:
         """How much each column had to do with each row's answer, a column each.
 
-        For TabNet the weight of its masks, at least 0; for others integrated gradients, signed.
+        For TabNet the weight of its masks, at least 0; for others integrated gradients, signed. A cell is a
+        number; for texts a list of words, each with its `text`, where it `start`s and `end`s in the cell, and
+        its `weight`; for images an array (height, width).
 
         Raises:
             DataError: As `predict`.
@@ -60,13 +62,19 @@ class Model:
         return self._frame(self._predictor.explain, rows)
 
     def importance(self, rows: Any) -> pandas.DataFrame:
-        """How much each column counts over all rows, largest first: shares that sum to 1.
+        """How much each column, or each word of texts, counts over all rows, largest first, as shares of 1.
 
         Raises:
-            DataError: As `predict`.
+            DataError: As `predict`; or the model reads images, whose pixels mean another thing in each.
         """
+        kind = self._predictor.package.preprocessor.kind
+        if kind == "image":
+            raise DataError(
+                "no part of an image counts the same in all", "use explain, which tells the pixels"
+            )
         shares = self._asked(self._predictor.importance, rows)
-        frame = pandas.DataFrame({"column": list(shares), "importance": list(shares.values())})
+        name = "word" if kind == "text" else "column"
+        frame = pandas.DataFrame({name: list(shares), "importance": list(shares.values())})
         return frame.sort_values("importance", ascending=False, ignore_index=True)
 
     def save(self, folder: str | Path) -> Path:
@@ -89,7 +97,9 @@ class Model:
 
     def _frame(self, ask: Any, rows: Any) -> pandas.DataFrame:
         index = rows.index if isinstance(rows, pandas.DataFrame) else None
-        return pandas.DataFrame(self._asked(ask, rows), index=index)
+        answer = self._asked(ask, rows)
+        found = {name: list(v) if getattr(v, "ndim", 1) > 1 else v for name, v in answer.items()}
+        return pandas.DataFrame(found, index=index)
 
     def _asked(self, ask: Any, rows: Any) -> Any:
         try:

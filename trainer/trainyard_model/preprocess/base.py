@@ -85,7 +85,8 @@ def row_count(schema: Schema, columns: Columns) -> int:
     absent = [name for name in wanted if name not in columns]
     if absent:
         shown = ", ".join(f"'{name}'" for name in absent[:5]) + (" ..." if len(absent) > 5 else "")
-        raise ModelInputError(f"missing column {shown}; the model takes {len(wanted)} columns")
+        takes = f"{len(wanted)} columns" if len(wanted) > 1 else "one column"
+        raise ModelInputError(f"missing column {shown}; the model takes {takes}")
     lengths = {len(columns[name]) for name in wanted}
     if len(lengths) > 1:
         raise ModelInputError(f"columns differ in length: {sorted(lengths)}")
