@@ -17,7 +17,7 @@ from typing import Any, Self
 from trainyard.api.names import LABEL_INDEX
 from trainyard.core import reading
 from trainyard.core.conditions import format_time, parse_time
-from trainyard.core.observed import Observed
+from trainyard.core.observed import AttemptJob, Observed
 from trainyard.core.plan import (
     Action,
     CreateJob,
@@ -91,7 +91,8 @@ class World:
         for number, over in given.get("jobs", {}).items():
             body = merged(world.render(int(number)), over or {})
             world.jobs[body["metadata"]["name"]] = body
-        world.networks = set(given.get("jobs", {})) if world.nodes > 1 else set()
+        if world.nodes > 1:
+            world.networks = {cr.get("status", {}).get("attempt", 0)} & set(given.get("jobs", {}))
         world.pods = [world.pod(i, over) for i, over in enumerate(given.get("pods", []))]
         world.events = list(given.get("events", []))
         return world
@@ -143,6 +144,8 @@ class World:
         observed = Observed(child or None, tuple(reading.pod(p) for p in self.pods), **self.seen)
         plan = decide(job, observed, self.now)
         for _ in range(3):
+            if Need.PREVIOUS in plan.needs:
+                observed = dataclasses.replace(observed, previous=self._previous(number - 1))
             if Need.PODS in plan.needs:
                 observed = dataclasses.replace(observed, pods_fresh=True)
             if Need.EVENTS in plan.needs:
@@ -156,8 +159,15 @@ class World:
             plan = decide(job, observed, self.now)
         return plan
 
+    def _previous(self, number: int) -> tuple[AttemptJob, ...]:
+        body = self.jobs.get(attempt_name("adult", number))
+        labels = attempt_labels("adult", number)
+        return (reading.attempt_job(body, owner_uid=UID, labels=labels),) if body else ()
+
     def apply(self, plan: Plan) -> None:
         """Do what a Plan says, and nothing else."""
+        for action in plan.before:
+            self._act(action)
         if plan.status is not None and self.cr is not None:
             progress = self.cr.get("status", {}).get("progress")
             self.cr["status"] = {
@@ -204,6 +214,8 @@ def plain(plan: Plan | ServerPlan) -> Body:
     found: Body = {}
     if plan.status is not None:
         found["status"] = dict(plan.status)
+    if before := getattr(plan, "before", ()):
+        found["before"] = [{type(a).__name__: fields(a)} for a in before]
     if plan.actions:
         found["actions"] = [{type(a).__name__: fields(a)} for a in plan.actions]
     if plan.events:

@@ -125,7 +125,8 @@ class TrainingJobReconciler:
         """What can be known cheaply: the attempt's Job live, pods as last watched."""
         attempt = reading.whole(job.status.get("attempt"))
         over = job.status.get("state") in {"Succeeded", "Failed"}
-        child = await self._read_job(job, attempt) if attempt > 0 and not over else None
+        alive = not over or any(not pod.over for pod in self._pods.of(key))
+        child = await self._read_job(job, attempt) if attempt > 0 and alive else None
         if attempt == 0:
             await self._installations.current()
         setback = self._setbacks.pop(key, Setback())
@@ -151,6 +152,9 @@ class TrainingJobReconciler:
             found = self._kube.list(PODS, job.namespace, labelSelector=selector(job.name))
             self._pods.replace(key, [reading.pod(body) async for body in found])
             observed = replace(observed, pods=self._pods.of(key), pods_fresh=True)
+        if Need.PREVIOUS in needs:
+            previous = await self._read_job(job, reading.whole(job.status.get("attempt")) - 1)
+            observed = replace(observed, previous=(previous,) if previous is not None else ())
         if Need.EVENTS in needs:
             observed = replace(observed, events=tuple(await self._events(job, plan.about)))
         if Need.ACCOUNT in needs:
@@ -175,6 +179,8 @@ class TrainingJobReconciler:
 
     async def _apply(self, key: Key, job: TrainingJob, plan: Plan) -> float | None:
         status = job.status if plan.status is None else plan.status
+        for action in plan.before:
+            await self._act(key, job, action)
         if plan.status is not None:
             try:
                 await self._kube.apply_status(TRAINING_JOBS, job.namespace, status_body(job, plan.status))

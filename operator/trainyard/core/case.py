@@ -83,16 +83,18 @@ class Case:
         actions: Sequence[Action] = (),
         notes: Sequence[Note] = (),
         requeue: float | None = None,
+        before: Sequence[Action] = (),
     ) -> Plan:
         """Turn a record into a Plan: a write only for a difference, Events only for a transition."""
         record = replace(record, generation=self.job.generation)
         status = record.to_status()
         if status == self.record.to_status():
-            return Plan(actions=tuple(actions), requeue_after=requeue)
+            return Plan(before=tuple(before), actions=tuple(actions), requeue_after=requeue)
         if self.child is not None and self.ours and record.attempt == self.record.attempt:
             record = replace(record, retry=replace(record.retry, job_uid=self.child.uid))
             status = record.to_status()
-        return Plan(status, tuple(actions), tuple(notes) if _transition(self.record, record) else (), requeue)
+        events = tuple(notes) if _transition(self.record, record) else ()
+        return Plan(tuple(before), status, tuple(actions), events, requeue)
 
 
 def _place(pod: Pod) -> tuple[int, str]:

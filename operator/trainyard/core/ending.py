@@ -22,9 +22,18 @@ LINGER = 60
 
 def latched(case: Case) -> Plan | None:
     """What is over stays over; only its result goes on, into serving, and then its time to live."""
-    record = case.record
-    if not record.terminal:
+    if not case.record.terminal:
         return None
+    plan, child = _after(case), case.child
+    trains = child is not None and case.ours and not child.finished and any(not p.over for p in case.pods)
+    if plan.needs or child is None or child.deleting or not trains:
+        return plan
+    stop = Delete(Child.JOB, case.record.attempt, child.uid)  # the operator died before it did
+    return replace(plan, actions=(stop, *plan.actions))
+
+
+def _after(case: Case) -> Plan:
+    record = case.record
     promoting = promotion.advance(case)
     if promoting is not None:
         return promoting
@@ -90,8 +99,8 @@ def fail(case: Case, ended: Failure, why: str) -> Plan:
     actions: list[Action] = []
     if child is not None and not child.finished and case.ours:
         actions.append(Delete(Child.JOB, attempt, child.uid))
-    actions += disconnected(case)
-    return case.plan(record, actions, [Note(ended.cause.value, message, warning=True)])
+    notes = [Note(ended.cause.value, message, warning=True)]
+    return case.plan(record, actions, notes, before=disconnected(case))
 
 
 def ran_seconds(case: Case) -> int:
@@ -144,8 +153,8 @@ def _succeed(case: Case, pod: Pod | None) -> Plan:
     requeue = 0.0 if promotion.wanted(case) else None
     late = case.child if any(not p.over for p in case.pods) else None
     actions: list[Action] = [Delete(Child.JOB, case.record.attempt, late.uid)] if late is not None else []
-    actions += disconnected(case)
-    return case.plan(_with_result(moved, result), actions, [Note(moved.reason, message)], requeue)
+    notes = [Note(moved.reason, message)]
+    return case.plan(_with_result(moved, result), actions, notes, requeue, disconnected(case))
 
 
 def _with_result(record: Record, result: Result | None) -> Record:

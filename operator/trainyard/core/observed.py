@@ -110,6 +110,8 @@ class Observed:
     """Pods of this TrainingJob (matched by label), of every attempt; some that ended may be gone by now."""
     pods_fresh: bool = False
     """The pods were listed in this pass, not remembered from the watch."""
+    previous: tuple[AttemptJob, ...] | None = None
+    """The Job of the attempt before, none when it is gone; None when nobody asked (Need.PREVIOUS)."""
     events: tuple[Event, ...] | None = None
     """Events of the Job and its pods; None when nobody asked for them."""
     foreign: str = ""

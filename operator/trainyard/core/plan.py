@@ -18,6 +18,8 @@ class Need(StrEnum):
     PODS = "pods"
     EVENTS = "events"
     ACCOUNT = "account"
+    PREVIOUS = "previous"
+    """The Job of the attempt before: `Observed.previous`."""
     PROMOTION = "promotion"
     """The registry and the ModelServer: `Observed.promotion`."""
 
@@ -139,11 +141,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do, in order: the status write, then the actions, then the Events.
+    """What to do, in order: what comes before, the status write, the actions, then the Events.
 
-    The status goes first because it records the attempt: a child never exists that no status knows of.
+    The status goes ahead of the actions because it records the attempt: a child never exists that no status
+    knows of.
     """
 
+    before: tuple[Action, ...] = ()
+    """Removals that nothing would ask for again once the status is written."""
     status: Mapping[str, Any] | None = None
     """The operator's whole part of the status; None when it stands as it should."""
     actions: tuple[Action, ...] = ()
@@ -158,4 +163,4 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether the world is as it should be."""
-        return self.status is None and not self.actions and not self.events and not self.needs
+        return self.status is None and not any((self.before, self.actions, self.events, self.needs))

@@ -18,7 +18,7 @@ from trainyard.core.attempts import charge, is_dependency
 from trainyard.core.case import Case
 from trainyard.core.conditions import sentences
 from trainyard.core.failures import BUDGETS, Budget, Failure, classify, echoes, failure
-from trainyard.core.observed import Observed
+from trainyard.core.observed import AttemptJob, Observed
 from trainyard.core.plan import (
     Action,
     Child,
@@ -39,6 +39,7 @@ COORDINATOR_PATIENCE = 60
 """Seconds that a new job waits for the coordinator's CA; without it a job trains, but shows no progress."""
 CONFLICT_RETRY = 30.0
 POLL = 5.0
+_REPEATING = frozenset(c for c, budget in BUDGETS.items() if budget in {Budget.FREE, Budget.DEPENDENCY})
 
 
 def decide(job: TrainingJob, observed: Observed, now: datetime) -> Plan:
@@ -118,16 +119,16 @@ def _charge(case: Case, ended: Failure) -> Plan:
         retry=price.retry,
         last_failure=ended.to_status(record.attempt, case.now),
     )
-    actions = [*_tidy(case, ended), *ending.disconnected(case)]
-    return case.plan(moved, actions, [Note(ended.cause.value, story, warning=True)], max(wait, 0.0))
+    actions = _tidy(case.child, record.attempt, ended.cause)
+    notes = [Note(ended.cause.value, story, warning=True)]
+    return case.plan(moved, actions, notes, max(wait, 0.0), ending.disconnected(case))
 
 
-def _tidy(case: Case, ended: Failure) -> list[Action]:
+def _tidy(job: AttemptJob | None, attempt: int, cause: str) -> list[Action]:
     """Remove a Job that could still start a pod, and Jobs of the causes that may repeat without end."""
-    child = case.child
-    if child is None or (child.finished and BUDGETS[ended.cause] not in {Budget.FREE, Budget.DEPENDENCY}):
+    if job is None or (job.finished and cause not in _REPEATING):
         return []
-    return [Delete(Child.JOB, case.record.attempt, child.uid)]
+    return [Delete(Child.JOB, attempt, job.uid)]
 
 
 def _suspended(case: Case) -> Plan | None:
@@ -145,7 +146,7 @@ def _suspended(case: Case) -> Plan | None:
     pods = "pod is" if case.policy.nodes == 1 else "pods are"
     message = f"runPolicy.suspend is true: the {pods} stopped after a checkpoint; set it to false to go on."
     record = case.moved(State.SUSPENDED, Reason.USER_SUSPENDED, message, retry=ending.spent(case))
-    return case.plan(record, [*actions, *ending.disconnected(case)], [Note(record.reason, message)])
+    return case.plan(record, actions, [Note(record.reason, message)], before=ending.disconnected(case))
 
 
 def _begun(case: Case) -> Plan | None:
@@ -164,6 +165,8 @@ def _begun(case: Case) -> Plan | None:
         return case.plan(case.moved(State.PENDING, Reason.COORDINATOR_NOT_READY, message), requeue=2.0)
     if ending.out_of_time(case):
         return ending.fail(case, ending.deadline_passed(), "")
+    if not first and (left := _left(case, case.child, case.record.attempt)):
+        return case.plan(case.record, left, requeue=0.0)
     attempt = case.record.attempt + 1
     message = waiting.on_its_way(case, attempt)
     retry = replace(case.record.retry, job_uid="", not_before=None)
@@ -210,22 +213,22 @@ def _launched(case: Case) -> Plan | None:
         return _refused(case, refusal)
     if not_before is not None and not_before > case.now:
         return case.plan(record, requeue=(not_before - case.now).total_seconds())
-    if not case.observed.pods_fresh:
-        return Plan(needs=frozenset({Need.PODS}))
+    if not case.observed.pods_fresh or (record.attempt > 1 and case.observed.previous is None):
+        return Plan(needs=frozenset({Need.PODS, *([Need.PREVIOUS] if record.attempt > 1 else [])}))
+    if left := [a for job in case.observed.previous or () for a in _left(case, job, record.attempt - 1)]:
+        return case.plan(record, left, requeue=0.0)
     if case.live:
-        return case.plan(record, _stragglers(case), requeue=POLL)
+        return case.plan(record, requeue=POLL)
     if ending.out_of_time(case):
         return ending.fail(case, ending.deadline_passed(), "")
     moved = _viewed(case, waiting.starting(case))
     return case.plan(moved, create(moved, case))
 
 
-def _stragglers(case: Case) -> list[Action]:
-    """Remove the Job of an earlier group that trains on: one lost pod does not end its peers."""
-    if case.policy.nodes == 1:
-        return []
-    old = [p for p in case.live if p.deletion is None and p.job_uid and 0 < p.attempt < case.record.attempt]
-    return [Delete(Child.JOB, *which) for which in sorted({(p.attempt, p.job_uid) for p in old})]
+def _left(case: Case, job: AttemptJob | None, attempt: int) -> list[Action]:
+    """Remove the Job of an attempt that is over, if the operator died before it did: its pods train on."""
+    ours = job is not None and case.job.uid in job.owners and not job.deleting
+    return _tidy(job, attempt, case.prior_cause) if ours else []
 
 
 def _refused(case: Case, refusal: str) -> Plan:

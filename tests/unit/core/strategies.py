@@ -240,6 +240,7 @@ events = st.builds(
 observations = st.builds(
     Observed,
     attempt_job=st.none() | attempt_jobs,
+    previous=st.none() | st.lists(attempt_jobs, max_size=1).map(tuple),
     pods=st.lists(pods, max_size=3).map(tuple),
     pods_fresh=st.booleans(),
     events=st.none() | st.lists(events, max_size=2).map(tuple),
