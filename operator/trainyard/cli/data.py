@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainyard.api.base import InvalidManifest
+from trainyard.cli.textfacts import shown
 from trainyard.cli.thumbnails import drawn
 from trainyard.local.manifest import data_job, read_training_job
 
@@ -96,6 +97,8 @@ def _report(found: Preview, width: int, colours: bool) -> Group:
         parts += [Text(), _columns(found, width)]
     if found.images:
         parts += [Text(), drawn(found.images, width, colours)]
+    if found.texts is not None:
+        parts += [Text(), shown(found.texts, width)]
     if found.parts:
         parts += [Text(), _target(found, width), Text(), _digests(found)]
     if found.notices or found.leakage:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_model.schema import CATEGORICAL
+from trainyard_model.schema import CATEGORICAL, TEXT
 from trainyard_trainer.data.identity import Hashes, row_hashes
+from trainyard_trainer.data.leakage_text import telling_words
 from trainyard_trainer.data.partition import Marks
 from trainyard_trainer.data.roles import Roles
 from trainyard_trainer.data.settings import DataSettings
@@ -33,6 +34,15 @@ def leaks(
     rows = _sample(len(parts.train), len(roles.features), parts.train)
     for column in roles.features:
         values = table.columns[column.name]
+        if column.role == TEXT and isinstance(values, Texts):
+            if words := telling_words(values, target, parts.train):
+                shown = ", ".join(f"'{word}'" for word in words[:5])
+                found.append(
+                    f"possible leakage: in '{column.name}' single words ({shown}) tell '{target.names[0]}' "
+                    "almost perfectly; if they are the label itself, take them out of the texts, or name "
+                    "them in data.text.stopWords"
+                )
+            continue
         if _gives_away(values, target, rows):
             found.append(
                 f"possible leakage: column '{column.name}' alone predicts '{target.names[0]}' almost "

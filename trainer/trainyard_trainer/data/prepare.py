@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard_model.preprocess import Preprocessor
-from trainyard_model.schema import Schema
+from trainyard_model.schema import TEXT, Schema
 from trainyard_trainer.data.encode import Encoder, Fitted, Part
 from trainyard_trainer.data.fit_image import fit_images
 from trainyard_trainer.data.fit_table import fit_table
@@ -19,6 +19,7 @@ from trainyard_trainer.data.fit_text import FittedText
 from trainyard_trainer.data.identity import data_digest, holdout_digest, row_hashes
 from trainyard_trainer.data.inputs import settled
 from trainyard_trainer.data.leakage import leaks
+from trainyard_trainer.data.leakage_text import repeated
 from trainyard_trainer.data.partition import Marks, deal_folds, divide, group_hashes, partition
 from trainyard_trainer.data.roles import Roles, check_names, default_target, infer, weights
 from trainyard_trainer.data.settings import DataSettings
@@ -160,10 +161,15 @@ def understand(
         Marks(hashes, target.labels, groups),
         weight.values if isinstance(weight, Numbers) else None,
         digest,
-        (*notices, *decided, *inferred, *said, *roles.notices, *grouped),
+        (*notices, *decided, *inferred, *said, *roles.notices, *grouped, *_repeated(typed, roles, target)),
         settings,
         TextReader(settings.text, settings.split.seed, folder),
     )
+
+
+def _repeated(table: Table, roles: Roles, target: Target) -> list[str]:
+    column = table.columns[roles.features[0].name]
+    return repeated(column, target) if roles.features[0].role == TEXT and isinstance(column, Texts) else []
 
 
 def prepare(table: Table, settings: DataSettings, notices: Sequence[str] = ()) -> Prepared:

@@ -6,9 +6,11 @@ words; what is known by then is shown all the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from trainyard_trainer.errors import JobError
 _LOOKED_AT = 200_000
 _SHOWN = 3
 _DRAWN = 6
+_EXAMPLES, _BEGINNING = 6, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ class ImageView:
 
 
 @dataclass(frozen=True, slots=True)
+class TextView:
+    """What is known of texts (`Prepared.coverage`), and the beginning of one text of each class."""
+
+    coverage: Mapping[str, Any]
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PartView:
     """Rows of a part; for classes, rows of each label in the order of `Preview.classes`."""
 
@@ -70,6 +81,7 @@ class Preview:
     rows: int = 0
     columns: list[ColumnView] = field(default_factory=list)
     images: list[ImageView] = field(default_factory=list)
+    texts: TextView | None = None
     task: str = ""
     targets: tuple[str, ...] = ()
     classes: tuple[Label, ...] = ()
@@ -131,7 +143,7 @@ def _column(name: str, column: Values, table: Table) -> ColumnView:
     if isinstance(column, Texts):
         counts = np.bincount(column.codes + 1, minlength=len(column.words) + 1)[1:]
         top = [int(code) for code in np.argsort(-counts, kind="stable")[:_SHOWN] if counts[code]]
-        often = bool(top) and counts[top[0]] > 1
+        often = bool(top) and counts[top[0]] > max(1, table.rows / 200)
         shown = ", ".join(
             f"{column.words[code]:.24}" + (f" {counts[code] / table.rows:.0%}" if often else "")
             for code in top
@@ -184,6 +196,18 @@ def _explain(known: Understood, found: Preview) -> None:
             ]
 
 
+def _texts(prepared: Prepared, coverage: Mapping[str, Any]) -> TextView:
+    """The first text of each class, as far as a line can show it."""
+    labels = prepared.target.labels
+    firsts = np.unique(labels, return_index=True)[1][:_EXAMPLES]
+    (cells,) = prepared.raw(firsts).values()
+    classes = prepared.target.classes or ("",)
+    shown = ((str(classes[labels[row]]), cell) for row, cell in zip(firsts, cells, strict=True))
+    return TextView(
+        coverage, tuple((label, " ".join((cell or "")[:_BEGINNING].split())) for label, cell in shown)
+    )
+
+
 def _divide(prepared: Prepared, found: Preview) -> None:
     labels, count = prepared.target.labels, len(prepared.target.classes)
     for name in ("train", "validation", "test"):
@@ -191,5 +215,7 @@ def _divide(prepared: Prepared, found: Preview) -> None:
         by_label = tuple(np.bincount(labels[rows], minlength=count).tolist()) if count else ()
         found.parts.append(PartView(name, len(rows), by_label))
     found.holdout_digest = prepared.holdout_digest
+    if prepared.coverage is not None:
+        found.texts = _texts(prepared, prepared.coverage)
     found.leakage = prepared.leakage
     found.notices = tuple(notice for notice in prepared.notices if notice not in prepared.leakage)
