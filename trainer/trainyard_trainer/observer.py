@@ -8,6 +8,7 @@ from typing import Protocol
 
 from typing_extensions import override
 
+from trainyard_model import Shape
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.evaluate.names import default_metric
 from trainyard_trainer.fit.loop import Epoch
@@ -44,9 +45,18 @@ def summary(prepared: Prepared) -> str:
     targets = ", ".join(f"'{name}'" for name in schema.targets[:5])
     return (
         f"{len(rows.train)} training, {len(rows.validation)} validation and {len(rows.test)} test rows; "
-        f"{len(schema.numeric)} numeric and {len(schema.categorical)} categorical columns; "
+        f"{_inputs(prepared.preprocessor.shape())}; "
         f"{schema.task.lower()} of {targets}{' ...' if len(schema.targets) > 5 else ''}{classes}"
     )
+
+
+def _inputs(shape: Shape) -> str:
+    """What the model reads."""
+    if (image := shape.image) is not None:
+        return f"images of {image.height} x {image.width} pixels, {image.channels} channel(s)"
+    if (text := shape.text) is not None:
+        return f"texts of up to {text.length} tokens, {text.vocabulary:,} of them known"
+    return f"{shape.numeric} numeric and {len(shape.cardinalities)} categorical columns"
 
 
 class Headline:

@@ -68,7 +68,7 @@ def data_settings(data: Data, inputs: Inputs | None, width: int | None = None) -
         train_fraction=data.train_fraction,
         inputs=inputs,
         text=text_settings(data, width, _mounted(vectors.uri) if vectors else None),
-        image=_image(data.image),
+        image=image_settings(data.image),
         steps=extensions(data.preprocess, STEPS, STEPS_FIELD),
     )
 
@@ -105,7 +105,12 @@ def _file(source: Source, part: PartFile | None) -> SourceSettings | None:
     return _source(source.model_copy(update={"uri": part.uri, "sha256": part.sha256, "labels": part.labels}))
 
 
-def _image(image: ImageData | None) -> ImageSettings:
+def image_settings(image: ImageData | None) -> ImageSettings:
+    """Size and channels of images.
+
+    Raises:
+        InvalidSpec: A number of channels that no image has.
+    """
     if image is None:
         return ImageSettings()
     if image.channels == 2:

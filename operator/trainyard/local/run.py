@@ -64,7 +64,7 @@ def run(
     prepare_environment()
     manifest = _manifest(spec, name, data is not None)
     uri = store.tracking_uri(tracking_uri)
-    loaded, digest = _loaded(data)
+    loaded, digest = _loaded(data, manifest)
     from trainyard.local.isolation import torch_settings_kept
 
     with (
@@ -98,14 +98,15 @@ def _manifest(spec: Mapping[str, Any] | TrainingJob | str | Path, name: str, in_
         raise errors.InvalidSpec(str(error), remedy) from None
 
 
-def _loaded(data: Any) -> tuple[tuple[Table, list[str]] | None, str]:
+def _loaded(data: Any, manifest: TrainingJob) -> tuple[tuple[Table, list[str]] | None, str]:
     """The table and notices, and the data's digest."""
     if data is None:
         return None, ""
     from trainyard_trainer.data.frame import table_from_frame
     from trainyard_trainer.data.identity import data_digest
+    from trainyard_trainer.resolve_data import image_settings
 
-    table, notices = table_from_frame(data)
+    table, notices = table_from_frame(data, image_settings(manifest.spec.data.image))
     return (table, notices), data_digest(table)
 
 

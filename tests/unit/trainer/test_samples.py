@@ -166,7 +166,7 @@ def test_a_larger_sample_begins_with_the_smaller(uri: str) -> None:
         ("sample://poker?part=dev", "no part 'dev'"),
         ("sample://iris?rows=5", "iris has no option 'rows'"),
         ("sample://iris?as=image", "iris does not come as 'image'"),
-        ("sample://digits?as=image", "as=image is for convnet"),
+        ("sample://digits?as=photo", "digits does not come as 'photo'"),
     ],
 )
 def test_addresses_that_name_no_sample(uri: str, message: str) -> None:

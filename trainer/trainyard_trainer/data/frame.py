@@ -1,10 +1,10 @@
-"""pandas DataFrames and NumPy arrays as tables: the same cells as the same data in a file."""
+"""Data frames and arrays in memory as tables: the same cells as the same data in a file."""
 
 from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,29 @@ from numpy.typing import NDArray
 
 from trainyard_model.values import category_text
 from trainyard_trainer.data.convert import values_of
+from trainyard_trainer.data.images.npz import Arrays
+from trainyard_trainer.data.settings import ImageSettings
 from trainyard_trainer.data.table import Numbers, Table, Texts, Values
 from trainyard_trainer.errors import DataError
 
 _CELLS = (str, bool, int, float, np.generic, decimal.Decimal, datetime.date)
 
 
-def table_from_frame(frame: Any) -> tuple[Table, list[str]]:
+def table_from_frame(frame: Any, image: ImageSettings | None = None) -> tuple[Table, list[str]]:
     """The table, and notices about columns of kinds that cannot be used. The index is no column.
 
     Args:
-        frame: A pandas DataFrame, or a NumPy array (rows,) or (rows, columns), whose columns are x0, x1, ...
+        frame: A pandas DataFrame; a NumPy array (rows,) or (rows, columns), whose columns are x0, x1, ...; or
+            NumPy arrays by name, one of them of images, as an NPZ file holds them.
+        image: Size and channels of images.
 
     Raises:
         DataError: It has no rows or columns, two columns of one name, or is something else.
     """
+    if isinstance(frame, Mapping):
+        arrays = {str(name): np.asarray(array) for name, array in frame.items()}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        return Arrays("the data", shapes, arrays.__getitem__, image or ImageSettings()).read()
     if isinstance(frame, np.ndarray):
         names, cells = _of_array(frame)
     elif hasattr(frame, "columns") and hasattr(frame, "iloc"):
@@ -35,7 +43,8 @@ def table_from_frame(frame: Any) -> tuple[Table, list[str]]:
         cells = [frame.iloc[:, i] for i in range(len(names))]
     else:
         raise DataError(
-            f"data of type {type(frame).__name__} cannot be used", "pass a pandas DataFrame or a NumPy array"
+            f"data of type {type(frame).__name__} cannot be used",
+            "pass a pandas DataFrame, a NumPy array, or arrays of images and labels by name",
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"the data have two columns named '{twice[0]}'", "rename one of them")

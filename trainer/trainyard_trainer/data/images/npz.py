@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_trainer.data.images.build import LABEL, PARTS, column_of, image_table, need_of, pixels_of
+from trainyard_trainer.data.images.build import PARTS, column_of, image_table, need_of, pixels_of
 from trainyard_trainer.data.partition import PART_OF
 from trainyard_trainer.data.settings import ImageSettings
 from trainyard_trainer.data.table import Images, Table, Values, joined_columns
@@ -60,25 +60,16 @@ class Arrays:
             "save one array (rows, height, width) or (rows, height, width, channels), called image",
         )
 
-    def _which_label(self) -> str | None:
-        """The array of labels; None where the columns to predict are told."""
+    def _which_labels(self) -> tuple[str, ...]:
+        """What is predicted, if it is told; else the array that has the usual name."""
         others = [base for base in self._members if base != self._images]
-        if self.targets and all(target in others for target in self.targets):
-            return None
-        if self.targets and self.targets != (LABEL,):
-            absent = next(target for target in self.targets if target not in others)
-            raise DataError(
-                f"data.target: {self.name} has no array '{absent}'; {closest(absent, others)}",
-                "correct data.target",
-            )
-        found = [base for base in _LABELS if base in others] or others
-        if found and (len(others) == 1 or found[0] in _LABELS):
-            return found[0]
-        there = ", ".join(f"'{name}'" for name in self.shapes)
-        raise DataError(
-            f"{self.name} holds no array of labels; there is {there}",
-            "name it in data.target, or call it label",
-        )
+        for target in self.targets:
+            if target not in others:
+                hint = closest(target, others or ["none"])
+                raise DataError(
+                    f"data.target: {self.name} has no array '{target}'; {hint}", "correct data.target"
+                )
+        return self.targets or tuple(base for base in _LABELS if base in others)[:1]
 
     def read(self) -> tuple[Table, list[str]]:
         """The table, and notices about arrays that are not used.
@@ -86,7 +77,7 @@ class Arrays:
         Raises:
             DataError: Arrays are damaged or do not belong together.
         """
-        label, notices = self._which_label(), []
+        labels, notices = self._which_labels(), []
         members = self._members[self._images]
         pieces = [
             pixels_of(self._read(member), f"{self.name}: {member}", self.image) for member in members.values()
@@ -96,15 +87,13 @@ class Arrays:
         for base, own in self._members.items():
             if base == self._images:
                 continue
-            needed = base == label or base in self.targets
             try:
                 others[base] = self._column(base, own, counts)
             except DataError as error:
-                if needed:
+                if base in labels:
                     raise
                 notices.append(f"{error.message}, left out")
-        if label is not None:
-            others[self.targets[0] if self.targets else LABEL] = others.pop(label)  # the last column
+        last = sorted(others, key=lambda name: name in labels)
         images = joined_columns([Images(piece) for piece in pieces], list(members.values()))
         parts = None
         if None not in members:
@@ -112,7 +101,7 @@ class Arrays:
                 np.array([PARTS.index(str(part)) for part in counts], dtype=np.int32), list(counts.values())
             )
         assert isinstance(images, Images)  # noqa: S101 - it was joined from such
-        return image_table(images, others, parts), notices
+        return image_table(images, {name: others[name] for name in last}, parts), notices
 
     def _column(self, base: str, own: Mapping[str | None, str], counts: Mapping[str | None, int]) -> Values:
         """One column from the arrays of its parts, each as long as the images of the part."""

@@ -46,6 +46,7 @@ class Sample:
     columns: int = 0
     seed: int = 0
     part: str = "train"
+    kind: str = "table"
 
     @property
     def bytes(self) -> int:
@@ -56,7 +57,7 @@ class Sample:
         """The table, whose last column is the target, and notices."""
         if self.name in GENERATED:
             return GENERATED[self.name].make(self.rows, self.seed, self.part), []
-        return bundled.make(self.name)
+        return bundled.images(self.name) if self.kind == "image" else bundled.make(self.name)
 
 
 def parse(uri: str) -> Sample:
@@ -74,8 +75,9 @@ def parse(uri: str) -> Sample:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if name in bundled.NAMES:
         _check(name, options, ("as",))
-        _as_table(name, options.get("as", "table"))
-        return Sample(name)
+        kind = options.get("as", "table")
+        _check_kind(name, kind)
+        return Sample(name, kind=kind)
     generated = GENERATED[name]
     several = len(generated.parts) > 1
     _check(name, options, ("rows", "seed", "part") if several else ("rows", "seed"))
@@ -97,12 +99,8 @@ def _check(name: str, options: Mapping[str, str], known: tuple[str, ...]) -> Non
             )
 
 
-def _as_table(name: str, kind: str) -> None:
-    if kind == "image" and name == "digits":
-        raise InvalidSpec(
-            f"{_FIELD}: as=image is for convnet, which this version does not train", "use as=table"
-        )
-    if kind != "table":
+def _check_kind(name: str, kind: str) -> None:
+    if kind != "table" and (kind != "image" or name not in bundled.IMAGES):
         raise InvalidSpec(f"{_FIELD}: {name} does not come as '{kind}'", "use as=table")
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainyard_trainer.data.table import Numbers, Table, Texts, Values
+from trainyard_trainer.data.images.build import LABEL, image_table
+from trainyard_trainer.data.table import Images, Numbers, Table, Texts, Values
 
 TARGET = "target"
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 _NAMED = ("breast_cancer", "iris", "wine")
+
+
+IMAGES = ("digits",)
+
+
+def images(name: str) -> tuple[Table, list[str]]:
+    """The named data set as images: 8 x 8 pixels, whose sixteen shades become 0 to 255."""
+    import sklearn.datasets
+
+    bunch = getattr(sklearn.datasets, f"load_{name}")()
+    pixels = np.rint(bunch.images * (255.0 / 16.0)).astype(np.uint8)[:, None]
+    return image_table(Images(pixels), {LABEL: Numbers(bunch.target.astype(np.float64))}, None), []
 
 
 def make(name: str) -> tuple[Table, list[str]]:
