@@ -30,6 +30,7 @@ from trainyard_trainer.data.target import Target, read_target, with_target
 from trainyard_trainer.data.texts import TextReader
 from trainyard_trainer.errors import DataError, closest
 
+_NAMED = 5
 _REPEAT = 0x51ED2701  # between the seeds of repeats
 
 
@@ -193,7 +194,24 @@ def divided(data: Understood) -> Prepared:
     _check_parts(data, parts, settings)
     found = leaks(data.typed, data.roles, data.target, data.marks, parts, settings)
     holdout = holdout_digest(data.raw, parts.test)
-    return _build(data, parts, holdout, (*said, *found), tuple(found))
+    return _build(data, parts, holdout, (*said, *_never_judged(data, parts), *found), tuple(found))
+
+
+def _never_judged(data: Understood, parts: Parts) -> list[str]:
+    """Classes that train but are in no test row, where there are any: their scores mean nothing."""
+    classes = data.target.classes
+    if not classes or not len(parts.test):
+        return []
+    trained, tested = (
+        np.bincount(data.target.labels[p], minlength=len(classes)) for p in (parts.train, parts.test)
+    )
+    absent = [f"{classes[i]!r} ({trained[i]} training rows)" for i in np.flatnonzero(tested == 0)]
+    if not absent:
+        return []
+    more = f" and {len(absent) - _NAMED} others" if len(absent) > _NAMED else ""
+    return [
+        f"no test row has the label {', '.join(absent[:_NAMED])}{more}: what is learned of it is never judged"
+    ]
 
 
 def folds(data: Understood) -> Iterator[Fold]:
