@@ -148,11 +148,14 @@ def written(classes: int, rows: int, length: int = 60, **more: Any) -> Findings:
     coverage = {
         "rows": rows,
         "tokens": 30 * rows,
-        "unknownShare": 0.12,
         "vocabulary": 9000,
+        "unknownShare": 0.02,
+        "heldOutUnknownShare": 0.12,
+        "maxLength": 25,
         "truncatedShare": 0.03,
-        "lengths": {"edges": [0, 10, 20, 30, 40], "rows": [5, 9, 3, 1]},
-        "vectors": {"width": 50, "vocabularyShare": 0.63, "tokenShare": 0.91},
+        "lengths": {"median": 14.0, "longest": 90, "edges": [0, 10, 20, 30, 40], "counts": [5, 9, 3, 1]},
+        "normalise": {"strip_apostrophes": {"chosen": True, "knownWithout": 0.9, "knownWith": 0.95}},
+        "vectors": {"width": 50, "types": 0.63, "tokens": 0.91, "missing": ["née", "<b>of</b>"]},
     }
     given: dict[str, Any] = {
         "family": "lstm",

@@ -58,7 +58,7 @@ def gather(
         layers=outline(network, predictor, {key: values[:_TRACED_ROWS] for key, values in columns.items()}),
         notices=data.notices,
         inputs=FAMILIES[predictor.package.family].takes,
-        coverage=getattr(data, "coverage", None),
+        coverage=data.coverage,
     )
     rows = pick.to_explain(found)
     explanations = (

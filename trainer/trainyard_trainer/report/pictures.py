@@ -19,13 +19,22 @@ def section(f: Findings) -> Section | None:
     """Mistakes and highest losses as pictures, with what the answer rests on below each."""
     if f.inputs != "image" or not f.columns:
         return None
-    wrong, blocks, sentences = pick.mistaken(f, _KEPT), list[Block](), [ROW_NUMBERS]
+    wrong, blocks, sentences = pick.mistaken(f, _KEPT), list[Block](), [_legend(f), ROW_NUMBERS]
     if len(wrong):
         blocks.append(_grid(f, wrong, "misclassified", "Misclassified: the surest of each kind first"))
     elif f.classification:
         sentences.insert(0, f"No {f.part} row is misclassified.")
     blocks.append(_grid(f, pick.worst(f, _KEPT), "highest_loss", "Highest loss"))
     return Section("examples", "Where it fails", sentences, blocks)
+
+
+def _legend(f: Findings) -> str:
+    """How to read the lower pictures."""
+    maps = _maps(f)
+    if maps is None:
+        return ""
+    against = ", blue ones against it" if (maps < 0).any() else ""
+    return f"In the lower pictures orange pixels speak for the answer that was given{against}."
 
 
 def classes(f: Findings) -> Section | None:

@@ -11,7 +11,7 @@ from trainyard_trainer.report import style, words
 from trainyard_trainer.report.chart import Chart, Listing, Section, Table
 from trainyard_trainer.report.findings import Findings
 
-_NAMES = {"baseline": "linear baseline", "majority": "most frequent class"}
+_LINEAR = {"table": "linear baseline", "text": "TF-IDF baseline", "image": "linear baseline of pixels"}
 _UNIT = frozenset({*CLASSIFICATION, "r2"} - {"log_loss"})
 
 
@@ -136,6 +136,6 @@ def _value(entry: Any) -> Any:
 
 
 def _name(key: str, f: Findings) -> str:
-    if key == "majority" and not f.classification:
-        return "mean of the training rows"
-    return _NAMES.get(key, key)
+    if key == "majority":
+        return "most frequent class" if f.classification else "mean of the training rows"
+    return _LINEAR[f.inputs] if key == "baseline" else key

@@ -25,7 +25,7 @@ def section(f: Findings) -> Section | None:
     listing = Listing(
         "layers", "Layers", table, shown=400, says="A part is counted where it first occurs.", folded=True
     )
-    sentence = f"A {f.family} network with {words.count(total, 'trained number')}."
+    sentence = f"The {f.family} network has {words.count(total, 'trained number')}."
     return Section("model", "The model", [sentence], [_chart(f), listing])
 
 

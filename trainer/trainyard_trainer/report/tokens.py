@@ -15,36 +15,48 @@ _MUCH_UNKNOWN, _MUCH_CUT, _FEW_VECTORS = 0.1, 0.2, 0.7
 
 
 def section(f: Findings) -> Section | None:
-    """The tokenizer's coverage in words, a table, and how long the texts are."""
+    """The tokenizer's coverage in words and as a table, how long the texts are, and the clean-up."""
     if not f.coverage:
         return None
-    known = f.coverage
-    blocks: list[Block] = []
-    if lengths := known.get("lengths"):
-        blocks.append(_lengths(lengths))
-    rows = [[name, value] for name, value in _facts(known)]
-    blocks.append(
-        Listing("coverage", "Tokenizer and vectors", Table(("what", "value"), rows), shown=len(rows))
-    )
-    return Section("coverage", "What it can read", sentences(known), blocks)
+    facts = Table(("what", "value"), [[name, value] for name, value in _facts(f.coverage)])
+    blocks: list[Block] = [
+        _lengths(f.coverage["lengths"], int(f.coverage["maxLength"])),
+        Listing("coverage", "Tokenizer and vectors", facts, shown=len(facts.data)),
+    ]
+    if cleaned := f.coverage.get("normalise"):
+        rows = [[_spoken(n), s["chosen"], s["knownWithout"], s["knownWith"]] for n, s in cleaned.items()]
+        columns = ("step", "used", "known without it", "known with it")
+        says = "Shares of the tokens that are known, in the vocabulary or to the vectors."
+        blocks.append(Listing("normalise", "Clean-up", Table(columns, rows), says=says))
+    return Section("coverage", "What it can read", sentences(f.coverage), blocks)
 
 
 def sentences(known: Mapping[str, Any]) -> list[str]:
     """Whether what it cannot read is worth worrying about."""
-    unknown, cut = float(known.get("unknownShare", 0.0)), float(known.get("truncatedShare", 0.0))
+    unknown, cut = known.get("heldOutUnknownShare"), known["truncatedShare"]
+    where = "in texts that did not train it"
+    if unknown is None:
+        unknown, where = known["unknownShare"], "in its training texts"
     said = [
-        f"It knows {words.count(int(known.get('vocabulary', 0)), 'token')}; "
-        f"{words.share(unknown)} of the tokens in its texts are none of them."
+        f"It knows {words.count(int(known['vocabulary']), 'token')}; {words.share(unknown)} of the tokens "
+        f"{where} are none of them."
     ]
     if unknown > _MUCH_UNKNOWN:
         said.append("That is much: raise data.text.vocabularySize, or use tokenizer: BPE.")
     if cut > 0:
         more = " Much is lost: raise data.text.maxLength." if cut > _MUCH_CUT else ""
-        said.append(f"{words.share(cut)} of the texts are longer than it reads.{more}")
-    vectors = known.get("vectors") or {}
-    if (share := _share(vectors)) is not None:
-        few = " Vectors of other texts, or other clean-up, would help." if share < _FEW_VECTORS else ""
-        said.append(f"{words.share(share)} of the tokens have a pretrained vector.{few}")
+        said.append(
+            f"{words.share(cut)} of the texts are longer than the {known['maxLength']:,} it reads.{more}"
+        )
+    if vectors := known.get("vectors"):
+        few = " Vectors of other texts, or other clean-up, would help."
+        said.append(
+            f"{words.share(vectors['tokens'])} of the tokens, and {words.share(vectors['types'])} of the "
+            f"vocabulary, have a pretrained vector.{few if vectors['tokens'] < _FEW_VECTORS else ''}"
+        )
+        if missing := vectors["missing"][:8]:
+            names = words.listed([f"“{words.short(word)}”" for word in missing])
+            said.append(f"The most frequent without one: {names}.")
     return said
 
 
@@ -58,7 +70,8 @@ def by_class(f: Findings, most: int = 6) -> list[Block]:
         of = sums.setdefault(int(f.predicted[row]), {})
         for word in said:
             text = str(word["text"]).lower()
-            of[text] = of.get(text, 0.0) + float(word["weight"])
+            if any(letter.isalnum() for letter in text):
+                of[text] = of.get(text, 0.0) + float(word["weight"])
     data = []
     for given in sorted(sums):
         ranked = sorted((item for item in sums[given].items() if item[1] > 0), key=lambda item: -item[1])
@@ -68,44 +81,41 @@ def by_class(f: Findings, most: int = 6) -> list[Block]:
     return [Listing("words_by_class", "Words for each class", table, says=says)] if data else []
 
 
-def _share(vectors: Mapping[str, Any]) -> float | None:
-    """Of the tokens as they occur where that is known, else of the vocabulary."""
-    for name in ("tokenShare", "share", "vocabularyShare"):
-        if name in vectors:
-            return float(vectors[name])
-    return None
-
-
 def _facts(known: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """All plain values, those of vectors and of the clean-up among them."""
+    """Plain values, those about lengths and vectors among them."""
     found: list[tuple[str, Any]] = []
     for name, value in known.items():
-        if isinstance(value, Mapping) and name != "lengths":
-            found += [(f"{_spoken(name)}: {_spoken(key)}", item) for key, item in _flat(value)]
-        elif not isinstance(value, Mapping | list | tuple):
+        if not isinstance(value, Mapping):
             found.append((_spoken(name), value))
+        elif name != "normalise":
+            items = ((key, item) for key, item in value.items() if not isinstance(item, list | tuple))
+            found += [(f"{_spoken(name)}: {_spoken(key)}", item) for key, item in items]
     return found
 
 
-def _flat(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(key, item) for key, item in value.items() if not isinstance(item, Mapping | list | tuple)]
-
-
 def _spoken(name: str) -> str:
-    """`unknownShare` as `unknown share`."""
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    """`unknownShare`, or `strip_apostrophes`, as words."""
+    apart = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return apart.replace("_", " ").strip()
 
 
-def _lengths(lengths: Mapping[str, Any]) -> Chart:
-    """`edges` in tokens and the `rows` between them; the last edge may hold everything longer."""
-    edges, rows = np.asarray(lengths["edges"], dtype=float), np.asarray(lengths["rows"], dtype=float)
-    drawn, axes = style.figure(2.8)
-    axes.stairs(rows, edges, color=style.BLUE, fill=True, alpha=0.75)
+def _lengths(lengths: Mapping[str, Any], most: int) -> Chart:
+    """Of the training texts; the last bar holds everything longer."""
+    edges, counts = np.asarray(lengths["edges"], dtype=float), np.asarray(lengths["counts"], dtype=int)
+    drawn, axes = style.figure(3.0)
+    axes.stairs(counts, edges, color=style.BLUE, fill=True, alpha=0.75)
+    axes.axvline(lengths["median"], color=style.ORANGE, linewidth=1.4, label="median")
+    if most < edges[-1]:
+        axes.axvline(most, color=style.MUTED, linewidth=1.2, linestyle=":", label="read up to here")
     axes.set_xlabel("tokens of a text")
-    axes.set_ylabel("texts")
+    axes.set_ylabel("training texts")
+    axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     style.whole(axes.yaxis)
+    style.legend(axes, 2)
     table = Table(
-        ("from", "to", "texts"), [list(x) for x in zip(edges[:-1], edges[1:], rows.astype(int), strict=True)]
+        ("from", "to", "texts"), [list(row) for row in zip(edges[:-1], edges[1:], counts, strict=True)]
     )
-    return style.chart(drawn, "text_lengths", "How long the texts are", "", table)
+    longest = words.count(int(lengths["longest"]), "token")
+    says = f"The longest has {longest}; the last bar holds all that are longer."
+    return style.chart(drawn, "text_lengths", "How long the texts are", says, table)
