@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from tests.unit.trainer.pictures import digits, files, write_folder, write_idx
 from trainyard.cli import app
 
 CSV = "age,job,note,y\n" + "".join(
@@ -99,3 +101,30 @@ def test_what_this_version_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
     assert result.exit_code == 64
     assert "data.columns.text" in result.stderr
     assert show(manifest(tmp_path), "--set", "data.split.tset=0.2").exit_code == 64
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_images_are_shown(tmp_path: Path, kind: str) -> None:
+    images, labels = digits(90)
+    images[:30], labels[:30] = images[0], labels[0]
+    path = tmp_path / "a.npz"
+    if kind == "npz":
+        np.savez(path, image=images, label=labels)
+    else:
+        path = write_folder(tmp_path / "d", files(images, labels))
+    result = show(str(path), "--set", "data.columns.drop=[]")
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert any(line.startswith("image image 61 6 x 6, grey, mean") for line in lines)
+    assert any("▒" in line for line in lines)  # the images themselves
+    assert any(line.startswith("✓ ready to train") for line in lines)
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_images_and_the_model_must_fit(tmp_path: Path) -> None:
+    path = write_idx(tmp_path, *digits())
+    shown = manifest(tmp_path, source={"uri": str(path)})
+    assert show(shown).exit_code == 65
+    convnet = show(shown, "--set", "model={convnet: {conv: [{channels: 4}]}}")
+    assert convnet.exit_code == 0
+    assert "a-labels-idx1-ubyte, which lies beside" in " ".join(convnet.output.split())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trainyard_trainer.data import samples
 from trainyard_trainer.data.identity import data_digest, row_hashes
 from trainyard_trainer.data.samples import poker, syn
-from trainyard_trainer.data.table import Numbers, Table, Texts
+from trainyard_trainer.data.table import Images, Numbers, Table, Texts
 from trainyard_trainer.errors import InvalidSpec
 
 
@@ -173,3 +173,15 @@ def test_addresses_that_name_no_sample(uri: str, message: str) -> None:
     with pytest.raises(InvalidSpec, match=message) as caught:
         samples.parse(uri)
     assert caught.value.remedy
+
+
+def test_digits_come_as_images() -> None:
+    images, table = made("sample://digits?as=image"), made("sample://digits")
+    column = images.columns["image"]
+    assert isinstance(column, Images)
+    assert column.pixels.shape == (1797, 1, 8, 8)
+    assert (column.pixels.min(), column.pixels.max()) == (0, 255)
+    first = table.columns["pixel_0_2"]
+    assert isinstance(first, Numbers)
+    assert np.abs(column.pixels[:, 0, 0, 2] / 255 * 16 - first.values).max() < 0.04
+    assert images.columns["label"].cells().tolist() == table.columns["target"].cells().tolist()
