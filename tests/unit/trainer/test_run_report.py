@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.unit.trainer.jobs import Quiet, job, store
-from trainyard_trainer import finish
+from trainyard_trainer import finish, fractions
+from trainyard_trainer.assembly import assemble
+from trainyard_trainer.assess import assess
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import prepare
 from trainyard_trainer.fit.loop import Epoch
+from trainyard_trainer.package.build import build_package
+from trainyard_trainer.report import make_report
+from trainyard_trainer.report.gather import gather
 from trainyard_trainer.runner import run_job
 from trainyard_trainer.stop import StopRequest
 
@@ -79,11 +86,6 @@ def test_a_report_that_fails_leaves_the_run(
 
 
 def test_smaller_parts_of_the_rows_are_scored_on_validation_rows(tmp_path: Path) -> None:
-    from trainyard_trainer import fractions
-    from trainyard_trainer.assembly import assemble
-    from trainyard_trainer.data.load import load
-    from trainyard_trainer.data.prepare import prepare
-
     one = job("sqlite:///unused", tmp_path, model={"tabnet": None, "mlp": {"layers": 0}})
     data = prepare(load(one.data, tmp_path)[0], one.data)
     _, fitter = assemble(one, data)
@@ -118,3 +120,34 @@ class Heard:
 
     def say(self, text: str) -> None:
         pass
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "titles"),
+    [
+        (
+            {"lstm": {"embeddingSize": 4, "hiddenSize": 4}},
+            "sample://notes",
+            ("What it can read", "Clean-up", "Words for each class", "<mark", "LSTM"),
+        ),
+        (
+            {"convnet": {"conv": [{"channels": 2}]}},
+            "sample://digits?as=image",
+            ("Images of each class", "Where it looks, by class", "Misclassified", "conv 3 × 3"),
+        ),
+    ],
+)
+def test_texts_and_images_are_reported_as_they_are_prepared(
+    tmp_path: Path, model: dict[str, object], source: str, titles: tuple[str, ...]
+) -> None:
+    one = job("sqlite:///unused", tmp_path, model={"tabnet": None, **model}, data={"source": {"uri": source}})
+    data = prepare(load(one.data, tmp_path)[0], one.data)
+    network, _ = assemble(one, data)
+    predictor, _ = build_package(one.family, network, data, tmp_path / "package")
+    document = assess(data, predictor, one.evaluation, "val_accuracy")
+    importance = predictor.importance(data.raw(data.rows.test[:20]))
+    found = gather("a", data, predictor, network, {}, document, importance)
+    page = make_report(found).files["report.html"].decode()
+    assert "could not be made" not in page
+    for title in titles:
+        assert title in page
