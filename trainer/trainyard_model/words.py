@@ -17,8 +17,8 @@ PADDING, UNKNOWN = 0, 1
 RESERVED_TOKENS = ("[PAD]", "[UNK]")
 RAW = re.compile(r"[\w\u0300-\u036f]+(?:['’][\w\u0300-\u036f]+)*|[^\w\s]")
 """A word with what hangs on it by apostrophes, or one symbol. Accents may be characters of their own."""
-WORD_END = "</w>"
-"""Marks the last piece of a word in a vocabulary of pieces."""
+WORD_BEGIN = "▁"
+"""Marks the first piece of a word in a vocabulary of pieces."""
 _REMEMBERED, _LONG = 200_000, 64
 _NOT = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
 _SHORT = {"re": "are", "ve": "have", "ll": "will", "m": "am", "d": "would"}
@@ -120,7 +120,7 @@ class Words:
 
     def token(self, number: int) -> str:
         """A token as text."""
-        return str(self._tokenizer.id_to_token(number)).removesuffix(WORD_END)
+        return str(self._tokenizer.id_to_token(number)).removeprefix(WORD_BEGIN)
 
     def tokens_of(self, raw: str) -> tuple[int, ...]:
         """Tokens of one raw word, from scratch."""

@@ -89,8 +89,8 @@ def fit_text(
     coverage["normalise"] = {step.name: _step_json(step) for step in steps}
     matrix = None
     if vectors is not None:
-        matrix = start(words, vectors, seed)
         coverage["vectors"] = _vector_coverage(words, counts, vectors)
+        matrix = start(words, vectors, seed)
     return FittedText(fitted, tokens, matrix, coverage, tuple(_notices(coverage, steps, corpus, parts)))
 
 

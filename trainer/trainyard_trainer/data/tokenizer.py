@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from trainyard_model.words import RESERVED_TOKENS, WORD_END, Normalise, is_symbol
+from trainyard_model.words import RESERVED_TOKENS, WORD_BEGIN, Normalise, is_symbol
 from trainyard_trainer.data import cleaning
 from trainyard_trainer.data.corpus import Corpus
 from trainyard_trainer.data.table import Rows
@@ -22,19 +23,29 @@ def of_words(words: Sequence[str]) -> bytes:
 
 
 def of_pieces(corpus: Corpus, rows: Rows, normalise: Normalise, size: int) -> bytes:
-    """A tokenizer of letters and of what byte pair encoding (Sennrich et al., 2016) joins most often."""
+    """A tokenizer of letters and of what byte pair encoding (Sennrich et al., 2016) joins most often.
+
+    The library numbers letters of its own choice, and ends of words, in an order that changes from run to
+    run: so the letters are chosen here, and a mark that is a letter like others says where a word begins.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.BPE(unk_token=_UNKNOWN, end_of_word_suffix=WORD_END))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # words come one by one, but here in texts
+    words = [" ".join(normalise.words(raw)) for raw in corpus.words]
+    letters: Counter[str] = Counter({WORD_BEGIN: corpus.codes.size})
+    for word, count in zip(words, corpus.counts(rows).tolist(), strict=True):
+        for letter in word.replace(" ", ""):
+            letters[letter] += count
+    most = max(2, size // 2)
+    chosen = sorted((x for x, count in letters.items() if count), key=lambda x: (-letters[x], x))[:most]
+    tokenizer = Tokenizer(models.BPE(unk_token=_UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(WORD_BEGIN, "always")
     trainer = trainers.BpeTrainer(
         vocab_size=size + len(RESERVED_TOKENS),
-        limit_alphabet=max(1, size // 2),
+        initial_alphabet=chosen,
+        limit_alphabet=len(chosen),
         special_tokens=list(RESERVED_TOKENS),
-        end_of_word_suffix=WORD_END,
         show_progress=False,
     )
-    words = [" ".join(normalise.words(raw)) for raw in corpus.words]
     tokenizer.train_from_iterator(corpus.texts(rows, words), trainer)
     return _json(tokenizer)
 
