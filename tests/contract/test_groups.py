@@ -111,6 +111,14 @@ def test_foreign_service_is_never_touched(bench: Bench) -> None:
     assert bench.server.request("GET", f"{path}/taken-tj-a1")["metadata"] == before["metadata"]
 
 
+def test_a_queue_without_kueue_is_told(bench: Bench) -> None:
+    bench.apply("queued", compute={"nodes": 2}, runPolicy={"queueName": "team-a"})
+    status = bench.until("queued", "Pending", "KueueNotInstalled")
+    assert "kueue.x-k8s.io" in status["message"]
+    (job,) = [job for job in bench.items("jobs") if job["metadata"]["name"] == "queued-tj-a1"]
+    assert job["spec"]["suspend"] is True
+
+
 def test_kubernetes_takes_the_last_pod_of_the_largest_group_and_nodes_to_avoid(bench: Bench) -> None:
     spec = {"model": {"tabnet": {}}, "compute": {"nodes": NODES_MAX}}
     attempt = Attempt(bench.namespace, "n" * NAME_MAX, "uid", 2**31 - 2, spec, excluded_nodes=("a", "b"))

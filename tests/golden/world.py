@@ -150,6 +150,8 @@ class World:
                 observed = dataclasses.replace(observed, pods_fresh=True)
             if Need.EVENTS in plan.needs:
                 observed = dataclasses.replace(observed, events=tuple(reading.event(e) for e in self.events))
+            if Need.KUEUE in plan.needs:
+                observed = dataclasses.replace(observed, kueue=True)
             if Need.ACCOUNT in plan.needs:
                 observed = dataclasses.replace(observed, account=False)
             if Need.PROMOTION in plan.needs:

@@ -1,4 +1,4 @@
-"""What attempts need and only the cluster knows: the coordinator's CA and the cluster's uid."""
+"""What attempts need and only the cluster knows: the coordinator's CA, the cluster's uid, Kueue."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from trainyard.api.names import KUEUE_GROUP
 from trainyard.controller.kube import CONFIG_MAPS, NAMESPACES, Forbidden, Kube, NotFound
 from trainyard.controller.settings import Settings
 from trainyard.core.reading import mapping, text
@@ -30,6 +31,7 @@ class Installations:
             coordinator_url=settings.coordinator_url,
         )
         self._read_again = 0.0
+        self._kueue, self._kueue_again = False, 0.0
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -40,6 +42,13 @@ class Installations:
             log.info("the uid of namespace kube-system is not readable; runs carry no cluster uid")
             return
         self._current = replace(self._current, cluster_uid=text(mapping(body.get("metadata")).get("uid")))
+
+    async def kueue(self) -> bool:
+        """Whether the cluster has Kueue, asked once a minute at most."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._kueue_again:
+            self._kueue, self._kueue_again = await self._kube.serves(KUEUE_GROUP), now + KNOWN_FOR
+        return self._kueue
 
     @property
     def ready(self) -> bool:

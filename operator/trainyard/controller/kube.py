@@ -155,6 +155,14 @@ class Kube:
                 return
             query["continue"] = token
 
+    async def serves(self, group: str) -> bool:
+        """Whether the API server knows a group of resources: discovery, which everybody may ask."""
+        try:
+            await self._call("get", "GET", Resource(group, "", "apigroups"), f"/apis/{group}")
+        except NotFound:
+            return False
+        return True
+
     async def create(self, resource: Resource, namespace: str, body: Body) -> Body:
         """Create an object."""
         return await self._call("create", "POST", resource, resource.path(namespace), body=body)

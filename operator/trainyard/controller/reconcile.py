@@ -157,6 +157,8 @@ class TrainingJobReconciler:
             observed = replace(observed, previous=(previous,) if previous is not None else ())
         if Need.EVENTS in needs:
             observed = replace(observed, events=tuple(await self._events(job, plan.about)))
+        if Need.KUEUE in needs:
+            observed = replace(observed, kueue=await self._installations.kueue())
         if Need.ACCOUNT in needs:
             account = reading.text(reading.mapping(job.spec.get("compute")).get("serviceAccountName"))
             observed = replace(observed, account=await usable_account(self._kube, job.namespace, account))

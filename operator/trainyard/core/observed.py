@@ -122,6 +122,8 @@ class Observed:
     """It refused because the Job is wrong, not because there was no room or right."""
     account: bool | None = None
     """The ServiceAccount that the manifest names may be used; None when nobody asked."""
+    kueue: bool | None = None
+    """The API server knows Kueue's resources; None when nobody asked (Need.KUEUE)."""
     coordinator_ready: bool = True
     """The coordinator's CA can be copied, or no coordinator is configured."""
     promotion: PromotionFacts | None = None

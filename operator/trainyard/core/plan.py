@@ -18,6 +18,8 @@ class Need(StrEnum):
     PODS = "pods"
     EVENTS = "events"
     ACCOUNT = "account"
+    KUEUE = "kueue"
+    """Whether the cluster has Kueue: `Observed.kueue`."""
     PREVIOUS = "previous"
     """The Job of the attempt before: `Observed.previous`."""
     PROMOTION = "promotion"

@@ -247,8 +247,8 @@ def _shown(case: Case) -> Plan | None:
     if child is None:
         return None
     seen = waiting.view(case)
-    if seen.about:
-        return Plan(needs=frozenset({Need.EVENTS}), about=seen.about)
+    if seen.need is not None:
+        return Plan(needs=frozenset({seen.need}), about=seen.about)
     plan = _show(case, seen)
     if child.in_order or child.deleting:
         return plan

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from trainyard.api.names import KUEUE_GROUP
 from trainyard.api.states import Cause, Reason, State
 from trainyard.core.attempts import is_dependency
 from trainyard.core.case import Case
 from trainyard.core.observed import Event, Pod
+from trainyard.core.plan import Need
 
 NO_POD, NO_CONTAINER = 5, 15
 """Seconds without a pod, or in ContainerCreating, after which Events are asked for the reason."""
@@ -37,8 +39,10 @@ class View:
     warning: bool = False
     sticky: bool = False
     """The message of the first sighting stays while state and reason do: Kubernetes alternates the texts."""
+    need: Need | None = None
+    """What to look at before this is told."""
     about: str = ""
-    """uid of the object whose Events are wanted before this is told."""
+    """With Need.EVENTS: uid of the Job or pod that they are about."""
 
 
 def on_its_way(case: Case, attempt: int) -> str:
@@ -48,15 +52,20 @@ def on_its_way(case: Case, attempt: int) -> str:
     return f"The {case.policy.nodes} pods of attempt {attempt} are on their way."
 
 
-def starting(case: Case, requeue: float | None = None, about: str = "") -> View:
+def starting(case: Case, requeue: float | None = None) -> View:
     """The attempt is on its way and nothing is known to be in its way."""
     attempt, cause = case.record.attempt, case.prior_cause
     count = _count(case)
     if cause:
         state = State.STARTING if is_dependency(cause) else State.RESTARTING
         message = f"Attempt {attempt} is on its way after {cause} of attempt {attempt - 1}."
-        return View(state, Cause(cause), message + count, requeue, sticky=not count, about=about)
-    return View(State.STARTING, Reason.JOB_CREATED, on_its_way(case, attempt) + count, requeue, about=about)
+        return View(state, Cause(cause), message + count, requeue, sticky=not count)
+    return View(State.STARTING, Reason.JOB_CREATED, on_its_way(case, attempt) + count, requeue)
+
+
+def _asking(case: Case, uid: str) -> View:
+    """Nothing is told before the Events of an object are seen."""
+    return replace(starting(case), need=Need.EVENTS, about=uid)
 
 
 def _count(case: Case) -> str:
@@ -73,9 +82,7 @@ def view(case: Case) -> View:
     """Tell the state of an attempt whose Job exists and is not over."""
     child = case.child
     if child is not None and child.suspended and case.policy.queue_name:
-        queue = case.policy.queue_name
-        message = f"The job waits in Kueue's queue {queue}; kubectl describe workloads tells its place."
-        return View(State.PENDING, Reason.QUEUED, message)
+        return _queued(case)
     pods = case.pods
     if any(p.failed for p in pods) or (pods and all(p.over for p in pods)):
         # The Job's condition comes within a second or two, in a group when its other pods have stopped.
@@ -87,6 +94,20 @@ def view(case: Case) -> View:
     return _running(case, [p for p in pods if p.running])
 
 
+def _queued(case: Case) -> View:
+    queue = case.policy.queue_name
+    message = f"The job waits in Kueue's queue {queue}; kubectl describe workloads tells its place."
+    if case.observed.kueue is False:
+        message = (
+            f"runPolicy.queueName is {queue}, but this cluster has no Kueue (API group {KUEUE_GROUP}): "
+            "install it, and the queue admits the job; or create the job again without queueName."
+        )
+        return View(State.PENDING, Reason.KUEUE_NOT_INSTALLED, message, 60.0, warning=True)
+    return View(
+        State.PENDING, Reason.QUEUED, message, need=Need.KUEUE if case.observed.kueue is None else None
+    )
+
+
 def _without_pod(case: Case) -> View:
     """Pods are missing: the Job's Events tell whether they are refused."""
     child = case.child
@@ -94,7 +115,7 @@ def _without_pod(case: Case) -> View:
     if age < NO_POD:
         return starting(case, NO_POD - age)
     if case.observed.events is None and child is not None:
-        return starting(case, about=child.uid)
+        return _asking(case, child.uid)
     return _from_events(case.observed.events or (), "Job") or starting(case, NO_CONTAINER)
 
 
@@ -166,7 +187,7 @@ def _creating(case: Case, pod: Pod) -> View:
     if age < NO_CONTAINER:
         return starting(case, NO_CONTAINER - age)
     if case.observed.events is None:
-        return starting(case, about=pod.uid)
+        return _asking(case, pod.uid)
     return _from_events(case.observed.events, "Pod") or starting(case, NO_CONTAINER)
 
 

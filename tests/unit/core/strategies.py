@@ -248,6 +248,7 @@ observations = st.builds(
     refused=st.sampled_from(["", "", "no"]),
     refused_for_good=st.booleans(),
     account=st.sampled_from([None, True, False]),
+    kueue=st.sampled_from([None, True, False]),
     coordinator_ready=st.booleans(),
     promotion=st.none() | promotions | promotions,
 )
