@@ -101,6 +101,7 @@ def test_out_of_memory_is_told_from_other_deaths(tmp_path: Path) -> None:
     killed = run(tmp_path, program.format(oom=False))
     assert (killed.exit_code, killed.cause, killed.run_id) == (1, None, "r-1")
     assert killed.message == "process 1 left no word: killed by SIGKILL"
+    (tmp_path / "0").unlink()
     starved = run(tmp_path, program.format(oom=True))
     assert (starved.exit_code, starved.cause, starved.run_id) == (137, "OOMKilled", "r-1")
     assert "compute.processesPerNode" in str(starved.remedy)

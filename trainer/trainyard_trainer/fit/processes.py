@@ -152,6 +152,7 @@ class Many(Group):
         look = self._device.type == "cpu" or self._asked % _LOOK_EVERY == 0
         if look and len(self._said) == len(wishes):
             granted = tuple(value > 0.0 for value in self._said.tolist())
+            self._said = self._said[:0]
         asked = [float(wish and not given) for wish, given in zip(wishes, granted, strict=True)]
         self._wishes = torch.tensor(asked, device=self._device)
         return granted
