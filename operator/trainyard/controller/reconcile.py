@@ -10,18 +10,14 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
-from trainyard.controller.children import Setback, create_child, delete_child, status_body, usable_account
+from trainyard.controller.children import Setback, create_child, delete_child, status_body
 from trainyard.controller.installation import Installations
 from trainyard.controller.kube import (
     CONFIG_MAPS,
-    EVENTS,
     JOBS,
     MODEL_SERVERS,
     NETWORK_POLICIES,
-    PODS,
     SERVICES,
     TRAINING_JOBS,
     AlreadyExists,
@@ -31,11 +27,11 @@ from trainyard.controller.kube import (
     Resource,
 )
 from trainyard.controller.metrics import Metrics
+from trainyard.controller.observe import Observer
 from trainyard.controller.recorder import Recorder
 from trainyard.controller.registry import Registry
 from trainyard.controller.watched import Key, Pods
 from trainyard.core import reading
-from trainyard.core.observed import AttemptJob, Observed
 from trainyard.core.plan import (
     Action,
     Child,
@@ -46,29 +42,22 @@ from trainyard.core.plan import (
     Delete,
     DeleteNetwork,
     DeleteSelf,
-    Need,
     PatchMetadata,
     Plan,
     Register,
 )
-from trainyard.core.reading_serving import server_facts
 from trainyard.core.resource import TrainingJob
-from trainyard.core.serving_observed import PromotionFacts
-from trainyard.core.tags import registered_name
-from trainyard.core.trainingjob import decide
 from trainyard.render.configmap import attempt_config_map
 from trainyard.render.group import attempt_network_policy, attempt_service
 from trainyard.render.inputs import Attempt
 from trainyard.render.job import attempt_job
-from trainyard.render.labels import attempt_labels, repair, selector
+from trainyard.render.labels import repair
 from trainyard.render.names import attempt_name
 from trainyard.render.serving import model_server
 
 log = logging.getLogger(__name__)
 
 _RESOURCES: dict[Child, Resource] = {Child.JOB: JOBS, Child.CONFIG_MAP: CONFIG_MAPS}
-_LOOKS = 3
-"""A decision asks for pods, then for Events, then decides."""
 
 
 class TrainingJobReconciler:
@@ -90,6 +79,7 @@ class TrainingJobReconciler:
         self._pods = pods
         self._installations = installations
         self._registry = registry
+        self._observer = Observer(kube, pods, installations, registry)
         self._recorder = recorder
         self._metrics = metrics
         self._forget = forget
@@ -108,76 +98,8 @@ class TrainingJobReconciler:
             self._forget(key)
             return None
         job = TrainingJob.read(body)
-        plan = await self._decide(key, job)
+        plan = await self._observer.decide(key, job, self._setbacks.pop(key, Setback()))
         return await self._apply(key, job, plan)
-
-    async def _decide(self, key: Key, job: TrainingJob) -> Plan:
-        observed = await self._observe(key, job)
-        plan = decide(job, observed, datetime.now(UTC))
-        for _ in range(_LOOKS):
-            if not plan.needs:
-                break
-            observed = await self._look(key, job, observed, plan)
-            plan = decide(job, observed, datetime.now(UTC))
-        return plan
-
-    async def _observe(self, key: Key, job: TrainingJob) -> Observed:
-        """What can be known cheaply: the attempt's Job live, pods as last watched."""
-        attempt = reading.whole(job.status.get("attempt"))
-        over = job.status.get("state") in {"Succeeded", "Failed"}
-        alive = not over or any(not pod.over for pod in self._pods.of(key))
-        child = await self._read_job(job, attempt) if attempt > 0 and alive else None
-        if attempt == 0:
-            await self._installations.current()
-        setback = self._setbacks.pop(key, Setback())
-        return Observed(
-            attempt_job=child,
-            pods=self._pods.of(key),
-            coordinator_ready=self._installations.ready,
-            foreign=setback.foreign,
-            refused=setback.refused,
-            refused_for_good=setback.for_good,
-        )
-
-    async def _read_job(self, job: TrainingJob, attempt: int) -> AttemptJob | None:
-        try:
-            body = await self._kube.get(JOBS, job.namespace, attempt_name(job.name, attempt))
-        except NotFound:
-            return None
-        return reading.attempt_job(body, owner_uid=job.uid, labels=attempt_labels(job.name, attempt))
-
-    async def _look(self, key: Key, job: TrainingJob, observed: Observed, plan: Plan) -> Observed:
-        needs = plan.needs
-        if Need.PODS in needs:
-            found = self._kube.list(PODS, job.namespace, labelSelector=selector(job.name))
-            self._pods.replace(key, [reading.pod(body) async for body in found])
-            observed = replace(observed, pods=self._pods.of(key), pods_fresh=True)
-        if Need.PREVIOUS in needs:
-            previous = await self._read_job(job, reading.whole(job.status.get("attempt")) - 1)
-            observed = replace(observed, previous=(previous,) if previous is not None else ())
-        if Need.EVENTS in needs:
-            observed = replace(observed, events=tuple(await self._events(job, plan.about)))
-        if Need.KUEUE in needs:
-            observed = replace(observed, kueue=await self._installations.kueue())
-        if Need.ACCOUNT in needs:
-            account = reading.text(reading.mapping(job.spec.get("compute")).get("serviceAccountName"))
-            observed = replace(observed, account=await usable_account(self._kube, job.namespace, account))
-        if Need.PROMOTION in needs:
-            observed = replace(observed, promotion=await self._promotion(key, job))
-        return observed
-
-    async def _events(self, job: TrainingJob, uid: str) -> list[Any]:
-        found = self._kube.list(EVENTS, job.namespace, fieldSelector=f"involvedObject.uid={uid}")
-        return [reading.event(body) async for body in found]
-
-    async def _promotion(self, key: Key, job: TrainingJob) -> PromotionFacts:
-        model = reading.text(reading.mapping(job.spec.get("promotion")).get("model"))
-        registry = self._registry.facts(key, registered_name(job.namespace, model))
-        try:
-            body = await self._kube.get(MODEL_SERVERS, job.namespace, model)
-        except NotFound:
-            return PromotionFacts(registry)
-        return PromotionFacts(registry, server_facts(body))
 
     async def _apply(self, key: Key, job: TrainingJob, plan: Plan) -> float | None:
         status = job.status if plan.status is None else plan.status
