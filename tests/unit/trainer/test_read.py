@@ -105,7 +105,7 @@ def test_unreadable_files(tmp_path: Path, content: str | bytes, message: str) ->
     ("content", "options", "message", "remedy"),
     [
         pytest.param(
-            "a\nx\n".encode("utf-16"), {}, "byte 0xff at offset 0 is not utf-8", "utf-16", id="utf-16"
+            "a\nx\n".encode("utf-16"), {}, "line 1: the file is utf-16, not utf-8", "utf-16", id="utf-16"
         ),
         pytest.param(
             "a\nx\n", {"encoding": "utf-99"}, "there is no encoding 'utf-99'", "latin-1", id="no-such"
@@ -178,3 +178,47 @@ def test_a_file_that_only_looks_like_parquet(tmp_path: Path) -> None:
     assert format_of(path, None) == "Parquet"
     with pytest.raises(DataError, match=r"broken\.parquet cannot be read as Parquet"):
         read_parquet(path)
+
+
+WORDS = "text\n" + "".join(f"café number {i}\n" for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "message", "remedy"),
+    [
+        pytest.param(
+            WORDS.encode("utf-16-le"), "utf-8", "the file is utf-16-le", "encoding: utf-16-le", id="le"
+        ),
+        pytest.param(
+            WORDS.encode("utf-16-be"), "utf-8", "the file is utf-16-be", "encoding: utf-16-be", id="be"
+        ),
+        pytest.param(WORDS.encode("utf-32"), "latin-1", "the file is utf-32", "encoding: utf-32", id="32"),
+        pytest.param(
+            WORDS.encode(), "utf-16", "the file is utf-8, not utf-16", "encoding: utf-8", id="utf-8"
+        ),
+        pytest.param(
+            WORDS.encode("latin-1"), "utf-8", "line 2: byte 0xe9", "encoding: latin-1", id="latin-1"
+        ),
+        pytest.param(
+            (WORDS + "“x”\n").encode("cp1252"), "utf-8", "line 2: byte 0xe9", "encoding: cp1252", id="windows"
+        ),
+        pytest.param(
+            WORDS.encode() + b"caf\xe9\n", "utf-8", "line 11: byte 0xe9", "others are UTF-8", id="one-line"
+        ),
+    ],
+)
+def test_an_unexpected_encoding(
+    tmp_path: Path, content: bytes, encoding: str, message: str, remedy: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read(tmp_path, content, encoding=encoding)
+    assert remedy in caught.value.remedy
+
+
+def test_encodings_that_are_read(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-16-le", "cp1252", "utf-8-sig"):
+        told = "utf-8" if encoding == "utf-8-sig" else encoding
+        assert cells(read(tmp_path, WORDS.encode(encoding), encoding=told), "text")[0] == "café number 0"
+    (tmp_path / "d.csv").write_text(WORDS, encoding="utf-8")
+    _, notices = read_csv(tmp_path / "d.csv", CSVSettings(encoding="latin-1"))
+    assert notices == ["d.csv is read as latin-1, but looks like utf-8"]

@@ -20,13 +20,14 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from trainyard_trainer.data.convert import as_numbers, encoded, finished
+from trainyard_trainer.data.encoding import check_encoding, misread
 from trainyard_trainer.data.read import check_table
 from trainyard_trainer.data.settings import CSVSettings
 from trainyard_trainer.data.table import Numbers, Table, Values
 from trainyard_trainer.errors import DataError
 
 _DELIMITERS = ",;\t|"
-_BLOCK = 1 << 23
+_BLOCK, _HEAD = 1 << 23, 1 << 16
 _GZIP = b"\x1f\x8b"
 
 
@@ -86,6 +87,9 @@ def read_csv(path: Path, settings: CSVSettings) -> tuple[Table, list[str]]:
         _explain(path, settings, delimiter, len(names), error)
     check_table(path.name, names, rows)
     notices = [f"column {i} has no name and is left out" for i, name in enumerate(names, 1) if not name]
+    with _open(path) as stream:
+        if misread(stream.read(_HEAD), settings.encoding):
+            notices.append(f"{path.name} is read as {settings.encoding}, but looks like utf-8")
     return Table({n: c.finish() for n, c in zip(names, columns, strict=True) if n}, rows), notices
 
 
@@ -138,10 +142,12 @@ def _open(path: Path) -> Any:
 def _first_line(path: Path, settings: CSVSettings) -> str:
     try:
         with _open(path) as stream:
-            head = stream.read(1 << 16)
+            head = stream.read(_HEAD)
         text = codecs.getincrementaldecoder(settings.encoding)().decode(head).removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        _explain_encoding(path, settings.encoding)
+        if "\0" in text:
+            _check_encoding(path, settings.encoding)
+    except UnicodeError:
+        _check_encoding(path, settings.encoding)
         raise
     except LookupError:
         raise DataError(
@@ -172,7 +178,7 @@ def _explain(path: Path, settings: CSVSettings, delimiter: str, width: int, erro
                     raise DataError(
                         f"{path.name}, line {line}: {len(fields)} fields, expected {width}", remedy
                     )
-        _explain_encoding(path, settings.encoding)
+        _check_encoding(path, settings.encoding)
     except (csv.Error, OSError, EOFError, pa.ArrowException):
         pass
     if rows <= int(settings.header) and line:
@@ -183,18 +189,6 @@ def _explain(path: Path, settings: CSVSettings, delimiter: str, width: int, erro
     ) from error
 
 
-def _explain_encoding(path: Path, encoding: str) -> None:
-    """Say which line and byte are not in the encoding."""
-    at = 0
+def _check_encoding(path: Path, encoding: str) -> None:
     with _open(path) as stream:
-        for number, line in enumerate(io.BufferedReader(stream), start=1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError as wrong:
-                likely = "utf-16" if at == 0 and line[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
-                raise DataError(
-                    f"{path.name}, line {number}: byte 0x{line[wrong.start]:02x} at offset "
-                    f"{at + wrong.start} is not {encoding}",
-                    f"save the file as UTF-8, or set data.source.csv.encoding (perhaps {likely})",
-                ) from None
-            at += len(line)
+        check_encoding(stream, path.name, encoding)
