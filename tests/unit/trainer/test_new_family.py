@@ -57,10 +57,11 @@ def test_the_example_trains_and_its_package_answers(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("additive")
 @pytest.mark.parametrize("kind", ["mixed", "categorical"])
 def test_the_example_conforms(kind: str) -> None:
-    conformance.test_a_config_survives_json("additive", {}, kind)
-    conformance.test_backward_gives_the_gradients_of_the_training_loss("additive", {}, kind, True)
-    conformance.test_a_row_is_answered_alike_in_any_company("additive", {}, kind)
-    conformance.test_missing_and_unseen_values_are_answered_and_explained("additive", {}, kind)
+    shape = conformance.SHAPES["table"][kind]
+    conformance.test_a_config_survives_json("additive", {}, shape)
+    conformance.test_backward_gives_the_gradients_of_the_training_loss("additive", {}, shape, True)
+    conformance.test_a_row_is_answered_alike_in_any_company("additive", {}, shape)
+    conformance.test_missing_and_unseen_values_are_answered_and_explained("additive", {}, shape)
 
 
 @pytest.mark.usefixtures("additive")
