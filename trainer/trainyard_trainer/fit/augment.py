@@ -60,13 +60,9 @@ class Augment:
 
     def _rotated(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Each about its centre, bilinearly."""
-        most = math.radians(self.settings.rotate_degrees)
-        angle = (2.0 * _uniform(1, pixels, generator)[0] - 1.0) * most
-        height, width = pixels.shape[2:]
-        cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
-        turn = torch.stack([cos, sin * (height / width), none, -sin * (width / height), cos, none], 1)
-        grid = functional.affine_grid(turn.view(-1, 2, 3), list(pixels.shape), align_corners=False)
+        angle = (2.0 * _uniform(1, pixels, generator)[0] - 1.0) * math.radians(self.settings.rotate_degrees)
         fill = self.fill.float()
+        grid = _turned_grid(pixels, angle)
         turned = functional.grid_sample(pixels.float() - fill, grid, align_corners=False) + fill
         return turned.round_().clamp_(0.0, 255.0).to(torch.uint8)
 
@@ -88,6 +84,18 @@ def background(images: Tensor) -> Tensor:
     some = images[:_BORDERS_OF]
     border = [some[:, :, 0], some[:, :, -1], some[:, :, :, 0], some[:, :, :, -1]]
     return torch.cat(border, 2).transpose(0, 1).flatten(1).median(1).values
+
+
+def _turned_grid(pixels: Tensor, angle: Tensor) -> Tensor:
+    """Where each pixel of turned images comes from, (rows, height, width, 2), as `grid_sample` wants it.
+
+    Its own coordinates go from -1 to 1 in both directions, whatever the sides' ratio.
+    """
+    height, width = pixels.shape[2:]
+    x = (torch.arange(width, device=pixels.device) * 2 + 1) / width - 1.0
+    y = ((torch.arange(height, device=pixels.device) * 2 + 1) / height - 1.0).unsqueeze(1)
+    cos, sin = angle.cos().view(-1, 1, 1), angle.sin().view(-1, 1, 1)
+    return torch.stack([cos * x + sin * (height / width) * y, cos * y - sin * (width / height) * x], 3)
 
 
 def _uniform(count: int, pixels: Tensor, generator: torch.Generator) -> Tensor:
