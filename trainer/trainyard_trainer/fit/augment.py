@@ -12,6 +12,7 @@ middling colour for photographs.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class Augment:
             pixels = self._shifted(pixels, generator)
         if settings.erase:
             pixels = self._erased(pixels, generator)
-        return Batch((pixels,), batch.target, batch.weight)
+        return replace(batch, inputs=(pixels,))
 
     def _shifted(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Each by whole pixels: a window of the image in a frame of background, at a random place."""
