@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from trainyard_trainer.package.build import build_package
 from trainyard_trainer.package.log import log_package
 from trainyard_trainer.report import Fraction, make_report
 from trainyard_trainer.report.gather import gather
+from trainyard_trainer.report.pace import paced
 from trainyard_trainer.resolve import Job
 from trainyard_trainer.session import Session
 from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, Point, now_ms
@@ -32,7 +34,7 @@ from trainyard_trainer.tracking.patience import patiently
 
 EVALUATION, IMPORTANCE, REPORT = "evaluation.json", "importance.json", "report"
 BASELINE = "trainyard.baselineDigest"
-_IMPORTANCE_ROWS = 1_000
+_IMPORTANCE_ROWS, _IMPORTANT_TOKENS = 1_000, 200
 
 
 class Finish:
@@ -162,11 +164,19 @@ class Finish:
 
 
 def _importance(predictor: Predictor, data: Prepared, seed: int) -> dict[str, Any]:
-    """Share of each input column, of up to 1,000 rows that did not train; of training rows without such."""
+    """Share of each input column, of up to 1,000 rows that did not train; of training rows without such.
+
+    Of texts the share of the most important tokens, in as many of the rows as there is time for.
+    """
     part = "validation" if len(data.rows.validation) else "train"
-    rows = getattr(data.rows, part)
-    if len(rows) > _IMPORTANCE_ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _IMPORTANCE_ROWS, replace=False))
-    shares = predictor.importance(data.raw(rows))
-    ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return {"formatVersion": 1, "of": part, "rows": len(rows), "importance": ordered}
+    rows = np.random.default_rng(seed).permutation(getattr(data.rows, part))[:_IMPORTANCE_ROWS]
+    pieces = paced(rows) if data.preprocessor.kind == "text" else [np.sort(rows)]
+    totals: Counter[str] = Counter()
+    done = 0
+    for piece in pieces:
+        shares = predictor.importance(data.raw(piece))
+        totals.update({name: share * len(piece) for name, share in shares.items()})
+        done += len(piece)
+    most = _IMPORTANT_TOKENS if data.preprocessor.kind == "text" else None
+    found = {name: total / done for name, total in totals.most_common(most)}
+    return {"formatVersion": 1, "of": part, "rows": done, "importance": found}

@@ -21,6 +21,7 @@ from trainyard_trainer.report import (
     learning,
     make_report,
     mosaic,
+    pace,
     page,
     passages,
     pick,
@@ -170,6 +171,30 @@ def test_what_is_shown_is_explained() -> None:
         most = pick.SHOWN[kind]
         assert rows >= set(pick.worst(findings, most).tolist()) | set(pick.mistaken(findings, most).tolist())
         assert len(rows) < 150
+        assert pick.to_explain(findings)[0] == pick.mistaken(findings, 1)[0]
+
+
+def test_slow_explanations_end_in_time() -> None:
+    class Clock:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    clock, rows, sizes = Clock(), np.arange(1000), []
+    for piece in pace.paced(rows, 10.0, clock):
+        sizes.append(len(piece))
+        clock.now += 0.1 * len(piece)
+    assert sizes[0] == 4
+    assert 90 <= sum(sizes) <= 100
+    clock.now = 0.0
+    slow = []
+    for piece in pace.paced(rows, 10.0, clock):
+        slow.append(len(piece))
+        clock.now += 30.0
+    assert slow == [4]  # these at least
+    assert [row for piece in pace.paced(rows, 1e9) for row in piece] == rows.tolist()
+    assert list(pace.paced(rows[:0])) == []
 
 
 def test_images_are_made_smaller_and_coloured() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from trainyard_model import FAMILIES, Layer, Network, Predictor
 from trainyard_trainer.data.prepare import Prepared
-from trainyard_trainer.report import pick
+from trainyard_trainer.report import pace, pick
 from trainyard_trainer.report.findings import Findings, Part
 from trainyard_trainer.report.trace import trace
 
@@ -60,11 +60,22 @@ def gather(
         inputs=FAMILIES[predictor.package.family].takes,
         coverage=data.coverage,
     )
-    rows = pick.to_explain(found)
-    explanations = (
-        predictor.explain({key: values[rows] for key, values in columns.items()}) if len(rows) else None
-    )
-    return replace(found, explained=rows, explanations=explanations)
+    return explained(found, predictor)
+
+
+def explained(f: Findings, predictor: Predictor) -> Findings:
+    """With the explanations of what is going to be shown; of texts and images what there is time for."""
+    rows = pick.to_explain(f)
+    if f.inputs == "table":
+        if not len(rows):
+            return f
+        found = predictor.explain({name: values[rows] for name, values in f.columns.items()})
+        return replace(f, explained=rows, explanations=found)
+    parts: list[Any] = []
+    (column,) = f.columns
+    for piece in pace.paced(rows):
+        parts += list(predictor.explain({column: f.columns[column][piece]})[column])
+    return replace(f, explained=rows[: len(parts)], explanations={column: parts})
 
 
 def outline(network: Network, predictor: Predictor, rows: Mapping[str, Any]) -> tuple[Layer, ...]:

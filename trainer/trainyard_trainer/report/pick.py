@@ -14,7 +14,7 @@ SHOWN = {"table": 10, "text": 8, "image": 16}
 
 
 def to_explain(f: Findings, seed: int = 0) -> Integers:
-    """Judged rows to explain: a random part, and of texts and images those that are going to be shown."""
+    """Judged rows to explain: of a table a random part; else first those that are going to be shown."""
     count, most = len(f.judged), _RANDOM_ROWS[f.inputs]
     random = np.arange(count)
     if count > most:
@@ -22,7 +22,9 @@ def to_explain(f: Findings, seed: int = 0) -> Integers:
     if f.inputs == "table":
         return np.sort(random) if f.classification else np.empty(0, dtype=np.int64)
     shown = SHOWN[f.inputs]
-    return np.unique(np.concatenate([random, worst(f, shown), mistaken(f, shown), surest(f)]))
+    wanted = np.concatenate([mistaken(f, shown), surest(f), worst(f, shown), random])
+    _, first = np.unique(wanted, return_index=True)
+    return wanted[np.sort(first)]
 
 
 def worst(f: Findings, most: int) -> Integers:
