@@ -121,6 +121,70 @@ def serve(
     raise typer.Exit(serve_command(model, port, tracking_uri, token_file))
 
 
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Namespace; the kubeconfig's where silent.")
+]
+JobName = Annotated[str, typer.Argument(help="A TrainingJob of the cluster.")]
+
+
+@app.command()
+def get(
+    name: Annotated[str | None, typer.Argument(help="A TrainingJob; all where silent.")] = None,
+    namespace: Namespace = None,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again until it is over.")] = False,
+) -> None:
+    """List the cluster's TrainingJobs."""
+    from trainyard.cli.get import get as get_command
+
+    raise typer.Exit(get_command(name, namespace, everywhere, watch))
+
+
+@app.command()
+def describe(name: JobName, namespace: Namespace = None) -> None:
+    """Show a TrainingJob of the cluster: state, reason, last failure, pods, results."""
+    from trainyard.cli.describe import describe as describe_command
+
+    raise typer.Exit(describe_command(name, namespace))
+
+
+@app.command()
+def logs(
+    name: JobName,
+    namespace: Namespace = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    index: Annotated[int, typer.Option(help="Which pod of a job with several nodes.", min=0)] = 0,
+) -> None:
+    """Print what the trainer of a TrainingJob writes."""
+    from trainyard.cli.logs import logs as logs_command
+
+    raise typer.Exit(logs_command(name, namespace, follow, index))
+
+
+@app.command()
+def suspend(name: JobName, namespace: Namespace = None) -> None:
+    """Stop a TrainingJob of the cluster after a checkpoint."""
+    from trainyard.cli.suspend import suspend as suspend_command
+
+    raise typer.Exit(suspend_command(name, namespace, True))
+
+
+@app.command()
+def resume(name: JobName, namespace: Namespace = None) -> None:
+    """Let a suspended TrainingJob go on from its checkpoint."""
+    from trainyard.cli.suspend import suspend as suspend_command
+
+    raise typer.Exit(suspend_command(name, namespace, False))
+
+
+@app.command()
+def explain(name: JobName, namespace: Namespace = None) -> None:
+    """Print what the operator would do about a TrainingJob now, and do nothing."""
+    from trainyard.cli.explain import explain as explain_command
+
+    raise typer.Exit(explain_command(name, namespace))
+
+
 @app.command()
 def operator() -> None:
     """Run the operator (configured by TRAINYARD_* variables; the chart sets them)."""

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -124,13 +124,14 @@ class Kube:
         self._closed_until = 0.0
 
     @classmethod
-    async def connect(cls, metrics: Metrics, write_seconds: Callable[[], float] = lambda: math.inf) -> Kube:
+    async def connect(cls, metrics: Metrics, write_seconds: Callable[[], float] = lambda: math.inf) -> Self:
         """Log in: KUBECONFIG when it is set, else the pod's ServiceAccount, else the user's kubeconfig."""
         settings = client.Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
             config.load_incluster_config(client_configuration=settings)
         else:
-            await config.load_kube_config(client_configuration=settings)
+            path = os.environ.get("KUBECONFIG")  # the library reads it once, when it is imported
+            await config.load_kube_config(config_file=path, client_configuration=settings)
         # Looking for proxies and netrc files costs two thread hops a request; proxy-url still counts.
         settings.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(settings), metrics, write_seconds)
