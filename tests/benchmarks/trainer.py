@@ -44,6 +44,10 @@ SUITE = (
     Part("accuracy.heart", "accuracy:heart", 420),
     Part("accuracy.diabetes", "accuracy:diabetes", 420),
     Part("accuracy.selection", "selection:rows", 1200),
+    Part("images.accuracy", "images:accuracy", 420),
+    Part("images.race", "images:race", 600),
+    Part("images.epoch", "images:epoch", 300),
+    Part("images.served", "images:served", 120),
 )
 LONG = (Part("accuracy.poker", "poker:rows", 6 * 3600),)
 

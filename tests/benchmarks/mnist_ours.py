@@ -1,0 +1,60 @@
+"""Our side of what is timed on MNIST."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.cells import digest
+from tests.benchmarks.mnist import GOAL, TRAIN, read, whole
+from tests.benchmarks.ours import Driven, Enough
+from tests.benchmarks.runs import manifest
+from trainyard.local.attempt import local_attempt
+from trainyard_trainer.fit.feed import DevicePart
+from trainyard_trainer.fit.loop import Epoch
+from trainyard_trainer.resolve import Job, resolve
+
+
+def make_job(name: str, seed: int, *changes: str) -> Job:
+    """A manifest without checkpoints while it trains."""
+    always = "training.checkpointing.intervalSeconds=86400"
+    return resolve(local_attempt(manifest(name, seed, always, *changes), "sqlite:///unused.db", "bench"))
+
+
+class Race:
+    """From the first step to 99 % of the rows that are held out, as the loop runs in a pod, less logging."""
+
+    def __init__(self, rows: int) -> None:
+        self.facts: dict[str, Any] = {}
+
+    def run(self, seed: int) -> dict[str, Any]:
+        """Seconds, epochs and accuracies."""
+        driven = Driven(make_job("mnist-fast", seed, *whole()), Path(mkdtemp(prefix="trainyard-bench-")))
+        fitter, found = driven.fitter, {"seconds": 0.0}
+
+        def after_epoch(epoch: Epoch) -> None:
+            found.update(
+                seconds=found["seconds"] + epoch.seconds,
+                epochs=epoch.number,
+                validation=epoch.metrics["val_accuracy"],
+            )
+            if found["validation"] >= GOAL:
+                raise Enough
+
+        driven.train(after_epoch)
+        test = DevicePart(driven.data.test, str(fitter.device))
+        right = fitter.outputs(test).argmax(1) == test.target
+        return {**found, "test": right.float().mean().item()}
+
+
+def equal(rows: int) -> Driven:
+    """A contestant over the first rows, with the peer's network."""
+    images, labels = read(TRAIN)
+    folder = Path(mkdtemp(prefix="trainyard-bench-"))
+    np.savez(folder / "rows.npz", images=images[:rows], labels=labels[:rows])
+    driven = Driven(make_job("mnist-loop", 1, f"data.source.uri={folder / 'rows.npz'}"), folder)
+    driven.facts["data"] = digest(images[:rows], labels[:rows])
+    return driven
