@@ -34,7 +34,7 @@ from trainyard_trainer.tracking.data_files import Upload, upload, uploads
 from trainyard_trainer.tracking.mlflow_run import DATA_DIGEST, RESULT, MlflowRun, translated
 from trainyard_trainer.tracking.patience import patiently
 from trainyard_trainer.tracking.progress import ProgressReporter
-from trainyard_trainer.tracking.provenance import provenance
+from trainyard_trainer.tracking.provenance import IMAGE_DIGEST, provenance
 from trainyard_trainer.tracking.system import SystemMonitor
 from trainyard_trainer.tracking.system_facts import hardware
 from trainyard_trainer.tracking.tracker import Tracker, fetch_checkpoints
@@ -64,6 +64,7 @@ class Pipeline:
         self.outcome = Outcome()
         self.callbacks = Callbacks()
         self.files: list[Upload] = []
+        self.image = ""
         self.tracker: Tracker | None = None
         self.monitor: SystemMonitor | None = None
 
@@ -156,6 +157,7 @@ class Pipeline:
             yield session
         finally:
             reporter.close()
+            self.image = reporter.image
 
     def _fetch(self, store: CheckpointStore, session: Session) -> None:
         """What an earlier attempt of this run saved, where this machine has nothing that can be used."""
@@ -271,7 +273,7 @@ class Pipeline:
         status = "FINISHED" if error is None else "KILLED" if isinstance(error, Stopped) else "FAILED"
         try:
             with translated(self.job.identity.uri):
-                run.set_tags({RESULT: result})
+                run.set_tags({RESULT: result, **({IMAGE_DIGEST: self.image} if self.image else {})})
                 run.end(status)
         except JobError as failure:
             return error or DependencyDown(failure.message, failure.remedy)

@@ -69,6 +69,8 @@ class ProgressReply(ApiModel):
 
     stop: bool = False
     next_after_seconds: Annotated[float, Ge(0.0), Le(3600.0)] = 2.0
+    image_id: Reference | None = None
+    """What the pod runs, by digest: no pod can see this of itself."""
 
 
 class ResultData(ApiModel):

@@ -69,7 +69,7 @@ def create_app(services: Services) -> FastAPI:
     async def progress(request: Request) -> JSONResponse:
         caller = await identify(services, request)
         reply = await take(services, caller, await read_body(request, Progress))
-        return JSONResponse(reply.model_dump(mode="json", by_alias=True))
+        return JSONResponse(reply.model_dump(mode="json", by_alias=True, exclude_none=True))
 
     @app.post(KUBEFLOW_STATUS)
     async def trainer_status(request: Request, namespace: str, name: str) -> JSONResponse:

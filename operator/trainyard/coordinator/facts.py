@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,14 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A pod or a Job: whose it is, and of which attempt."""
+    """A pod or a Job: whose it is, and of which attempt; `image` is what the pod runs, by digest."""
 
     namespace: str
     name: str
     uid: str
     owner: Ref | None
     attempt: int
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The custom resource and attempt that a pod may speak for."""
+    """The custom resource and attempt that a pod may speak for; `image` is what the pod runs, by digest."""
 
     kind: str
     namespace: str
     name: str
     uid: str
     attempt: int
+    image: str = ""
 
 
 def child(body: Mapping[str, Any]) -> Child:
@@ -69,7 +72,14 @@ def child(body: Mapping[str, Any]) -> Child:
         uid=meta["uid"],
         owner=controller(meta),
         attempt=int(attempt) if attempt.isascii() and attempt.isdigit() else 0,
+        image=_image(body),
     )
+
+
+def _image(body: Mapping[str, Any]) -> str:
+    """A pod has one container of ours; thousands of pods run few images, and share their names."""
+    containers = (body.get("status") or {}).get("containerStatuses") or []
+    return sys.intern(str(containers[0].get("imageID") or "")) if containers else ""
 
 
 def target(body: Mapping[str, Any]) -> Target:

@@ -98,7 +98,7 @@ class Index:
         job = await self._find(self.jobs, namespace, pod.owner.name, pod.owner.uid, facts.child)
         if job is None or job.owner is None:
             raise NotOursError(f"Job {namespace}/{pod.owner.name} is not known or not ours")
-        return Owner(job.owner.kind, namespace, job.owner.name, job.owner.uid, job.attempt)
+        return Owner(job.owner.kind, namespace, job.owner.name, job.owner.uid, job.attempt, pod.image)
 
     async def target(self, owner: Owner) -> Target | None:
         """The owner as last seen; None when it is gone."""

@@ -84,7 +84,7 @@ class ProgressService:
         self._metrics.reports.labels("progress").inc()
         if (self._values.next_due() or 0.0) < self._wakes_at:
             self._news.set()
-        return ProgressReply(stop=False, next_after_seconds=self._report_interval)
+        return ProgressReply(next_after_seconds=self._report_interval, image_id=owner.image or None)
 
     async def run(self) -> None:
         """Write what is due until cancelled."""

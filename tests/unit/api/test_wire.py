@@ -59,6 +59,7 @@ RESULT = {
         (Progress, PROGRESS),
         (Result, RESULT),
         (ProgressReply, {"stop": False, "nextAfterSeconds": 2.0}),
+        (ProgressReply, {"stop": False, "nextAfterSeconds": 2.0, "imageID": "trainer@sha256:ab"}),
     ],
 )
 def test_spelling(

@@ -27,6 +27,16 @@ def test_a_pod_names_its_job_and_attempt() -> None:
     assert facts.managed(pod())
 
 
+def test_a_pods_image_is_known_once_it_runs() -> None:
+    assert facts.child(pod()).image == ""
+    for statuses, image in (
+        ([], ""),
+        ([{"name": "trainer"}], ""),
+        ([{"imageID": "x@sha256:ab"}], "x@sha256:ab"),
+    ):
+        assert facts.child({**pod(), "status": {"containerStatuses": statuses}}).image == image
+
+
 @pytest.mark.parametrize(
     "owners",
     [

@@ -72,6 +72,7 @@ def until(condition: Any, seconds: float = 10.0) -> None:
 
 
 def test_reports_follow_the_contract(coordinator: Coordinator, tmp_path: Path) -> None:
+    coordinator.reply["imageID"] = "registry/trainer@sha256:ab"
     progress = reporter(coordinator, tmp_path)
     progress.report(3, 50, 12.34, {"val_roc_auc": 0.9}, {"experimentID": "1", "runID": "r"})
     until(lambda: len(coordinator.seen) == 1)
@@ -93,6 +94,7 @@ def test_reports_follow_the_contract(coordinator: Coordinator, tmp_path: Path) -
     progress.close()
     assert coordinator.seen[-1][1] == "Bearer second"
     assert coordinator.seen[-1][2]["percent"] == 100
+    assert progress.image == "registry/trainer@sha256:ab"
 
 
 def test_only_the_newest_waits(coordinator: Coordinator, tmp_path: Path) -> None:

@@ -28,11 +28,15 @@ class Endpoint:
 
 
 class ProgressReporter:
-    """A thread; `stop_reason` is set when the coordinator wants this attempt to end."""
+    """A thread; `stop_reason` is set when the coordinator wants this attempt to end.
+
+    `image` is what this pod runs, by digest, once the coordinator has told: a pod cannot see it itself.
+    """
 
     def __init__(self, endpoint: Endpoint, attempt: int) -> None:
         self.endpoint, self.attempt = endpoint, attempt
         self.stop_reason: str | None = None
+        self.image = ""
         self._newest: dict[str, Any] | None = None
         self._lock, self._wake, self._closed = threading.Lock(), threading.Event(), threading.Event()
         self._complained = False
@@ -95,6 +99,7 @@ class ProgressReporter:
             )
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=self._tls()) as reply:  # noqa: S310
                 answer = json.loads(reply.read(65_536))
+            self.image = str(answer.get("imageID") or self.image)
             if answer.get("stop"):
                 self.stop_reason = "the coordinator asked this attempt to stop"
             return float(answer.get("nextAfterSeconds", _FIRST_PAUSE_SECONDS))

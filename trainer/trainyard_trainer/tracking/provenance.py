@@ -11,6 +11,7 @@ import subprocess
 from importlib import metadata
 
 COMMIT = "mlflow.source.git.commit"  # where MLflow's own pages show it
+IMAGE_DIGEST = "trainyard.imageDigest"  # told by the coordinator: a pod knows only what its image is called
 _GIT_SECONDS = 3.0
 
 
