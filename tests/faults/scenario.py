@@ -6,6 +6,7 @@ not lead it astray.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,10 @@ _ARROWS = {
 _VOLATILE = {"startTime", "completionTime", "retry", "message", "lastFailure"}
 
 
+class _RefusedError(Exception):
+    """The API server called a child invalid, which ends a job: there is no more to play."""
+
+
 class Life:
     """One run of the scenario under one plan."""
 
@@ -67,7 +72,8 @@ class Life:
         address = self._proxy.start()
         try:
             self._start(address)
-            self._play()
+            with contextlib.suppress(_RefusedError):
+                self._play()
             self._rest()
             return self._end()
         except AssertionError as error:
@@ -99,8 +105,8 @@ class Life:
 
     def _crash(self) -> None:
         if self._operator is not None:
-            self._operator.kill()
             self._crashed = True
+            self._operator.kill()
 
     # -- the life --
 
@@ -157,10 +163,13 @@ class Life:
     def _wait(self, look: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + WITHIN
         while True:
-            if self._crashed:
+            if self._crashed and not self._alive():
                 self._revive()
-            elif self._operator is not None and not self._operator.child.alive():
+            elif not self._crashed and not self._alive():
+                assert self._operator is not None
                 raise AssertionError(f"the operator ended by itself:\n{self._operator.child.tail(5)}")
+            if self._plan.fault is Fault.UNPROCESSABLE and self._bench.status(NAME).get("state") == "Failed":
+                raise _RefusedError
             try:
                 if look():
                     return
@@ -172,6 +181,9 @@ class Life:
                 shown = {k: status.get(k) for k in ("state", "reason", "message", "attempt")}
                 raise AssertionError(f"not {what} within {WITHIN:.0f} s: {shown}")
             time.sleep(0.1)
+
+    def _alive(self) -> bool:
+        return self._operator is not None and self._operator.child.alive()
 
     def _rest(self) -> None:
         """At rest nobody writes."""
