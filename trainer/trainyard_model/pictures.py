@@ -26,13 +26,19 @@ class PictureError(ValueError):
     """What is given is no picture that can be used; the message says why, without saying where it was."""
 
 
-def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...] | None = None) -> Picture:
+def decode(
+    content: bytes,
+    channels: int | None = None,
+    formats: tuple[str, ...] | None = None,
+    at_most: int = PIXELS_AT_MOST,
+) -> Picture:
     """A file's picture, turned as its EXIF data say; of an animation the first frame.
 
     Args:
         content: PNG, JPEG or anything else that Pillow reads.
         channels: Convert to so many; as stored where None (a palette is colour).
         formats: The only ones to accept, by Pillow's names; a server's decoders are open to strangers.
+        at_most: Pixels that it may claim to have.
 
     Raises:
         PictureError: It cannot be read, has more than 8 bits a channel, or claims a monstrous size.
@@ -41,14 +47,14 @@ def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...]
 
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
-            _check(image)
+            _check(image, at_most)
             stored = _channels(image)
             ImageOps.exif_transpose(image, in_place=True)
             pixels = np.asarray(image.convert(MODES[stored]))
     except (PictureError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise _monstrous() from None
+        raise _monstrous(at_most) from None
     except Exception as error:  # whatever a broken file makes a decoder stumble over
         reason = "no image format that is known" if isinstance(error, UnidentifiedImageError) else error
         raise PictureError(f"cannot be read as an image: {reason!s:.120}") from error
@@ -56,9 +62,9 @@ def decode(content: bytes, channels: int | None = None, formats: tuple[str, ...]
     return with_channels(pixels, channels or stored)
 
 
-def _check(image: Any) -> None:
-    if image.width * image.height > PIXELS_AT_MOST:
-        raise _monstrous()
+def _check(image: Any, at_most: int) -> None:
+    if image.width * image.height > at_most:
+        raise _monstrous(at_most)
     deep = image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile)
     if deep:
         raise PictureError(
@@ -72,8 +78,8 @@ def _channels(image: Any) -> int:
     return 4 if image.mode in _ALPHA or "transparency" in image.info else 3
 
 
-def _monstrous() -> PictureError:
-    return PictureError(f"claims to have more than {PIXELS_AT_MOST:,} pixels; make it smaller")
+def _monstrous(at_most: int) -> PictureError:
+    return PictureError(f"claims to have more than {at_most:,} pixels; make it smaller")
 
 
 def to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -110,7 +110,7 @@ def test_images_in_rows_are_files_or_pixels(served: Served) -> None:
         ("text", 7, "string or null", "number"),
         ("text", ["film"], "string or null", "array"),
         ("text", "x" * 1_000_001, "at most 1000000 characters", "1000001"),
-        ("image", None, "a PNG or JPEG file in base64, or rows of pixels", "null"),
+        ("image", None, "a PNG or JPEG file in base64, or rows of pixels", "one that is not there"),
         ("image", 7, "a PNG or JPEG file in base64, or rows of pixels", "number"),
         ("image", "secret!", "a PNG or JPEG file in base64", "no base64"),
         ("image", in_base64(PICTURES[0])[:80], "a PNG or JPEG file in base64", "cannot be read"),
@@ -174,6 +174,13 @@ def test_the_server_says_what_goes_in_and_how_to_ask(served: Served) -> None:
         body = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]
         assert asked(model, body["example"])
         assert set(body["schema"]["items"]["properties"]) == set(model.recorded.example)
+
+
+def test_a_missing_image_is_one_problem(served: Served) -> None:
+    with pytest.raises(Refused) as refused:
+        asked(served("image"), [{"picture": 7}])
+    told = [(one["column"], one["got"]) for one in refused.value.fields["details"]]
+    assert told == [("photo", "nothing"), ("picture", "number")]
 
 
 def test_a_row_too_long_for_a_command_line_is_a_file(served: Served) -> None:

@@ -180,6 +180,13 @@ def test_channels_are_converted_and_sizes_only_where_that_was_asked() -> None:
     assert (found == 77).all()
 
 
+def test_a_file_that_would_fill_the_memory_is_not_decoded() -> None:
+    bomb = in_base64(np.zeros((3000, 3000), dtype=np.uint8))
+    assert len(bomb) < 100_000
+    with pytest.raises(ModelInputError, match=r"row 0: .* claims to have more than 4,194,304 pixels"):
+        image_preprocessor().encode({"photo": [bomb]})
+
+
 @pytest.mark.parametrize(
     ("cell", "got"),
     [

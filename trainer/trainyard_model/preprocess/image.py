@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ..errors import ModelInputError
 from ..families.base import ImageShape, Kind, Shape
-from ..pictures import Picture, PictureError, decode, resized, to_png, to_uint8, with_channels
+from ..pictures import PIXELS_AT_MOST, Picture, PictureError, decode, resized, to_png, to_uint8, with_channels
 from ..schema import Schema
 from ..values import to_list
 from .base import Columns, Floats, Inputs, Preprocessor, row_count
 
-_SLICE_PIXELS = 2**18
-_CELL = "a PNG or JPEG file in base64, or its pixels"
+_SLICE_PIXELS, _ALWAYS = 2**18, 2**22
+_CELL = "a PNG or JPEG file in base64, or rows of pixels"
 FORMATS = ("PNG", "JPEG")
 CHANNELS = (1, 3, 4)
 
@@ -88,7 +88,7 @@ class ImagePreprocessor(Preprocessor):
     def _fitted(self, cell: Any, row: int) -> Picture:
         """One cell as (height, width, channels)."""
         try:
-            picture = read_cell(cell)
+            picture = read_cell(cell, self._at_most)
         except PictureError as error:
             raise self._refused(row, _CELL, f"one that {error}") from None
         height, width = picture.shape[:2]
@@ -96,6 +96,11 @@ class ImagePreprocessor(Preprocessor):
             expected = f"{self.width} x {self.height} pixels (width x height)"
             raise self._refused(row, expected, f"{width} x {height}")
         return resized(with_channels(picture, self.channels), self.height, self.width)
+
+    @property
+    def _at_most(self) -> int:
+        """Pixels of a file to be decoded: no more than can be of use, except to say which size it has."""
+        return PIXELS_AT_MOST if self.resize else max(_ALWAYS, self.height * self.width)
 
     def _refused(self, row: int, expected: str, got: str) -> ModelInputError:
         return ModelInputError(column=self.column, row=row, expected=expected, got=got)
@@ -134,16 +139,16 @@ class ImagePreprocessor(Preprocessor):
         return cls(schema, *numbers, tuple(value["means"]), tuple(value["scales"]))
 
 
-def read_cell(cell: Any) -> Picture:
+def read_cell(cell: Any, at_most: int = PIXELS_AT_MOST) -> Picture:
     """One cell, of whatever kind, as (height, width, channels).
 
     Raises:
         PictureError: It is no picture; the message says why.
     """
     if isinstance(cell, str):
-        return decode(_from_base64(cell), formats=FORMATS)
+        return decode(_from_base64(cell), formats=FORMATS, at_most=at_most)
     if isinstance(cell, bytes | bytearray | memoryview):
-        return decode(bytes(cell), formats=FORMATS)
+        return decode(bytes(cell), formats=FORMATS, at_most=at_most)
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         raise PictureError("is not there")
     values = _numbers(cell)

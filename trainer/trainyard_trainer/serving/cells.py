@@ -86,7 +86,7 @@ def _texts(name: str, cells: Sequence[Any], problems: Problems) -> Sequence[Any]
 
 def _images(name: str, cells: Sequence[Any], problems: Problems) -> Sequence[Any]:
     for row, cell in enumerate(cells):
-        if not isinstance(cell, str | list | np.ndarray):
+        if cell is not None and not isinstance(cell, str | list | np.ndarray):  # None may be noted already
             problems.add("not_an_image", row, name, BY_ROLE[IMAGE].expected, kind(cell))
     return cells
 
