@@ -26,7 +26,7 @@ EQUAL_ROWS, REPEATS, STEPS = 12_800, 4, 20
 
 
 def accuracy() -> Iterator[Row]:
-    """Ten epochs of the official training file, a tenth of it held out; the official test file, once."""
+    """The official training file, a tenth of it held out, in ten epochs at most; the test file, once."""
     if not FOLDER.exists():
         yield not_run(ACCURACY, "", ">= 0.992", NO_DATA)
         return
