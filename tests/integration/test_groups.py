@@ -6,9 +6,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from typer.testing import CliRunner
 
+from hack.versions import KUBECONFIG
 from tests.support import mlflow_server
 from tests.support.cluster import Manifest, Namespace, status, training_job
+from trainyard.cli import app
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SMALL = {
@@ -56,3 +59,21 @@ def test_two_pods_train_one_model_in_one_run(started: Namespace) -> None:
     codes = [p["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] for p in pods]
     assert codes == [0, 0]
     assert len({p["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] for p in pods}) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["logs", "-f", "pair"], "epoch 5/5"),
+        (["explain", "pair"], "as it should be"),
+        (["describe", "pair"], "Succeeded: Completed"),
+    ],
+    ids=lambda value: value[0],
+)
+def test_commands_speak_to_the_cluster(
+    started: Namespace, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    started.finished("pair")
+    monkeypatch.setenv("KUBECONFIG", str(KUBECONFIG))
+    done = CliRunner().invoke(app, [*words, "-n", started.name])
+    assert said in done.output, (done.output, done.exception)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from trainyard.cli.columns import aligned
 from trainyard.cli.get import age
 from trainyard.cli.remote import Cluster, command
 from trainyard.controller.kube import EVENTS
@@ -15,6 +16,8 @@ from trainyard.core.observed import Pod
 from trainyard.core.reading import mapping, mappings, text
 
 _EVENTS = 10
+_ELSE = re.compile("_(baseline|majority|mean)_")
+"""Metrics of what is compared with; `trainyard compare` shows them."""
 
 
 def describe(name: str, namespace: str | None) -> int:
@@ -60,12 +63,12 @@ def _show(console: Console, job: dict[str, Any], pods: list[Pod], events: list[d
     mlflow = mapping(status.get("mlflow"))
     _line(console, "run", text(mlflow.get("runID")) or text(progress.get("runID")))
     _line(console, "model", text(mlflow.get("modelURI")))
-    values = mapping(status.get("metrics"))
+    values = {k: v for k, v in mapping(status.get("metrics")).items() if not _ELSE.search(k)}
     _line(console, "metrics", ", ".join(f"{key}={value:.4g}" for key, value in sorted(values.items())))
     promotion = mapping(status.get("promotion"))
     _line(console, "promotion", " ".join(text(promotion.get(key)) for key in ("state", "message")).strip())
     if pods:
-        console.print(_pods(pods))
+        print(_pods(pods))
     for event in mappings(events)[-_EVENTS:]:
         console.print(
             f"[dim]{text(event.get('reason'))}[/]  {escape(text(event.get('message')))}", highlight=False
@@ -78,12 +81,9 @@ def _line(console: Console, label: str, value: str) -> None:
         console.print(f"[bold]{label:>12}[/]  {escape(value.strip())}", highlight=False, soft_wrap=True)
 
 
-def _pods(pods: list[Pod]) -> Table:
-    shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("POD", "INDEX", "PHASE", "NODE", "EXIT"):
-        shown.add_column(heading, no_wrap=True)
+def _pods(pods: list[Pod]) -> str:
+    rows = [("POD", "INDEX", "PHASE", "NODE", "EXIT")]
     for pod in pods:
-        phase = pod.waiting or pod.phase
-        code = "" if pod.exit_code is None else str(pod.exit_code)
-        shown.add_row(pod.name, str(pod.index), phase, pod.node, f"{code} {pod.exit_reason}".strip())
-    return shown
+        code = "" if pod.exit_code is None else f"{pod.exit_code} {pod.exit_reason}".strip()
+        rows.append((pod.name, str(pod.index), pod.waiting or pod.phase, pod.node, code))
+    return aligned(rows)

@@ -7,27 +7,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from trainyard.cli.columns import aligned
 from trainyard.cli.remote import Cluster, command
 from trainyard.controller.kube import TRAINING_JOBS
 from trainyard.core.conditions import parse_time
 from trainyard.core.reading import mapping, text
 
 _WATCH_SECONDS = 2.0
-_COLOURS = {"Succeeded": "green", "Failed": "red", "Running": "cyan"}
+_HEADINGS = ["NAME", "STATE", "REASON", "PROGRESS", "METRIC", "ETA", "RESTARTS", "AGE"]
 
 
 def get(name: str | None, namespace: str | None, everywhere: bool, watch: bool) -> int:
     """Show one job or all; with `watch` again and again, until all that are shown are over."""
 
     async def work(cluster: Cluster) -> int:
-        console = Console()
         while True:
             jobs = [await cluster.job(name)] if name else await _all(cluster, everywhere)
-            console.print(table(jobs, everywhere) if jobs else f"no TrainingJobs in {cluster.namespace}")
+            print(table(jobs, everywhere) if jobs else f"no TrainingJobs in {cluster.namespace}")
             if not watch or all(_state(job) in {"Succeeded", "Failed"} for job in jobs):
                 return 0
             await asyncio.sleep(_WATCH_SECONDS)
@@ -40,26 +36,22 @@ async def _all(cluster: Cluster, everywhere: bool) -> list[dict[str, Any]]:
     return [body async for body in found]
 
 
-def table(jobs: list[dict[str, Any]], everywhere: bool) -> Table:
+def table(jobs: list[dict[str, Any]], everywhere: bool) -> str:
     """One line a job."""
-    shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    headings = ["NAME", "STATE", "REASON", "PROGRESS", "METRIC", "ETA", "RESTARTS", "AGE"]
-    for heading in ["NAMESPACE", *headings] if everywhere else headings:
-        shown.add_column(heading, no_wrap=True)
+    rows = [["NAMESPACE", *_HEADINGS] if everywhere else _HEADINGS]
     for job in jobs:
         meta, status = mapping(job.get("metadata")), mapping(job.get("status"))
-        progress, state = mapping(status.get("progress")), _state(job)
-        colour = _COLOURS.get(state, "yellow")
+        progress = mapping(status.get("progress"))
         cells = [
-            escape(text(meta.get("name"))),
-            f"[{colour}]{escape(state)}[/]",
-            escape(text(status.get("reason"))),
-            *(escape(text(progress.get(field))) for field in ("summary", "metric", "eta")),
+            text(meta.get("name")),
+            _state(job),
+            text(status.get("reason")),
+            *(text(progress.get(field)) for field in ("summary", "metric", "eta")),
             str(status.get("restarts", 0)),
             age(meta.get("creationTimestamp")),
         ]
-        shown.add_row(*([text(meta.get("namespace")), *cells] if everywhere else cells))
-    return shown
+        rows.append([text(meta.get("namespace")), *cells] if everywhere else cells)
+    return aligned(rows)
 
 
 def _state(job: Mapping[str, Any]) -> str:
