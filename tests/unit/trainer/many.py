@@ -74,7 +74,8 @@ def spec(name: str, folder: Path) -> dict[str, Any]:
                 "data": mixed(folder),
             }
         case "tabnet":
-            return {"model": {"tabnet": small}, "training": GENTLE}
+            columns = {"columns": {"drop": ["w"]}}
+            return {"model": {"tabnet": small}, "training": GENTLE, "data": {**mixed(folder), **columns}}
         case "weighted":
             return {
                 "model": {"tabnet": small},
