@@ -111,6 +111,12 @@ def test_the_verdict_weighs_against_the_baseline() -> None:
     assert "95 % interval" in said
     assert "clearly better than the linear baseline" in said
     assert "always giving the most frequent class" in said
+    crossed = classified(3, 50, part="validation")
+    crossed.evaluation["oof"] = {"accuracy": {"value": 0.61, "std": 0.02}}  # type: ignore[index]
+    crossed.evaluation["folds"] = [{}, {}, {}]  # type: ignore[index]
+    told = " ".join(verdict.section(crossed).sentences)
+    assert "Cross-validated, by 3 models on rows that each had not seen, it is 0.61 ± 0.02" in told
+    assert "the cross-validated figure is the honest one" in told
     few = " ".join(verdict.section(classified(3, 20)).sentences)
     assert "clearly" not in few
     assert "little to judge by" in few

@@ -61,8 +61,10 @@ def section(f: Findings) -> Section | None:
     simple = baselines(f)
     validation = f.evaluation.get("validation", {}) if f.part == "test" else {}
     crossed = f.evaluation.get("oof", {})
+    intervals = any(s.low is not None for s in found)
     columns = (
-        *("metric", f.part, "low", "high"),
+        *("metric", f.part),
+        *(["low", "high"] if intervals else []),
         *(["validation"] if validation else []),
         *(["cross-validated"] if crossed else []),
         *simple,
@@ -71,15 +73,13 @@ def section(f: Findings) -> Section | None:
         [
             words.metric(s.metric),
             s.value,
-            s.low,
-            s.high,
+            *([s.low, s.high] if intervals else []),
             *([_value(validation.get(s.metric))] if validation else []),
             *([_value(crossed.get(s.metric))] if crossed else []),
             *(values.get(s.metric) for values in simple.values()),
         ]
         for s in found
     ]
-    intervals = any(s.low is not None for s in found)
     says = "Low and high bound the middle 95 % of bootstrap samples of these rows." if intervals else ""
     table = Listing("metrics", "All metrics", Table(columns, data), shown=len(data), says=says)
     drawn = _chart(found, simple)
@@ -101,10 +101,8 @@ def _chart(found: list[Score], simple: Mapping[str, Mapping[str, float]]) -> Cha
             )
     axes.plot([s.value for s in inside], places, "o", color=style.BLUE, label="this model")
     for (name, values), marker, colour in zip(simple.items(), "dx^", style.SERIES[1:], strict=False):
-        known = [(values[s.metric], i) for i, s in enumerate(inside) if values.get(s.metric) is not None]
-        axes.plot(
-            [v for v, _ in known], [i for _, i in known], marker, color=colour, markersize=5, label=name
-        )
+        told = [(values[s.metric], i) for i, s in enumerate(inside) if values.get(s.metric) is not None]
+        axes.plot([v for v, _ in told], [i for _, i in told], marker, color=colour, markersize=5, label=name)
     axes.set_yticks(list(places), labels)
     axes.invert_yaxis()
     axes.set_xlim(-0.02, 1.02)
@@ -112,7 +110,8 @@ def _chart(found: list[Score], simple: Mapping[str, Mapping[str, float]]) -> Cha
         style.legend(axes, style.legend_columns(["this model", *simple]))
     columns = ("metric", "value", "low", "high", *simple)
     data = [[s.metric, s.value, s.low, s.high, *(v.get(s.metric) for v in simple.values())] for s in inside]
-    says = "Dots are this model; the bars behind them are 95 % intervals."
+    known = any(s.low is not None for s in inside)
+    says = "Dots are this model; the bars behind them are 95 % intervals." if known else ""
     return style.chart(drawn, "metrics_chart", "Metrics between 0 and 1", says, Table(columns, data))
 
 

@@ -48,7 +48,18 @@ def _reached(f: Findings) -> list[str]:
     said = f"On {rows}{_SEEN[f.part]}, its {words.metric(best.metric)} is {words.number(best.value)}"
     if best.low is not None and best.high is not None:
         said += f" (95 % interval {words.number(best.low)} to {words.number(best.high)})"
-    return [said + "."]
+    return [said + ".", *_crossed(f, best.metric)]
+
+
+def _crossed(f: Findings, metric: str) -> list[str]:
+    """What cross-validation says of the same metric."""
+    found = f.evaluation.get("oof", {}).get(metric)
+    if not found:
+        return []
+    spread = f" ± {words.number(found['std'])} over repeats" if "std" in found else ""
+    models = words.count(len(f.evaluation.get("folds", ())), "model")
+    value = words.number(found["value"])
+    return [f"Cross-validated, by {models} on rows that each had not seen, it is {value}{spread}."]
 
 
 def _against(f: Findings) -> list[str]:
@@ -84,6 +95,11 @@ def _doubts(f: Findings) -> list[str]:
         rows = words.count(len(f.judged), "row")
         said.append(f"{rows} is little to judge by: another draw of rows could look quite different.")
     if f.part != "test":
-        said.append("There is no test part, so what is said here is too good: set data.split.test.")
+        instead = (
+            "the cross-validated figure is the honest one"
+            if f.evaluation.get("oof")
+            else "set data.split.test"
+        )
+        said.append(f"There is no test part, so what is said of these rows is too good: {instead}.")
     said += [f"About the data: {notice.rstrip('.')}." for notice in f.notices]
     return said
