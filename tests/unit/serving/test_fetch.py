@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support.processes import free_port
+from tests.unit.trainer import kinds
 from trainyard_model import package_digest
 from trainyard_trainer.errors import DataError, DependencyDown, InvalidSpec, JobError, NotAllowed
 from trainyard_trainer.serving.download import download
@@ -115,6 +116,21 @@ def test_from_a_folder(built: Path, tmp_path: Path) -> None:
         fetch(Wanted((tmp_path / "none").as_uri(), digest, tmp_path / "other"))
     with pytest.raises(InvalidSpec, match="cannot be read"):
         fetch(Wanted("nosuch://x/y", digest, tmp_path / "other"))
+
+
+def test_files_that_the_manifest_names_come_too(tmp_path: Path) -> None:
+    package = kinds.written(kinds.package("text"), kinds.rows("text"), tmp_path / "text")
+    asked = Wanted(package.as_uri(), package_digest(package), tmp_path / "model")
+    assert "as pinned" in fetch(asked)
+    names = ["model.safetensors", "package.json", "tokenizer.json"]
+    assert sorted(path.name for path in asked.folder.iterdir()) == names
+    (package / "tokenizer.json").write_text("{}")  # changed after it was registered
+    with pytest.raises(DataError, match=f"pinned is {asked.sha256}"):
+        fetch(Wanted(asked.uri, asked.sha256, tmp_path / "other"))
+    (package / "package.json").write_text('{"files": {"../x": ""}}')
+    with pytest.raises(DataError, match=r"is no package: .*names a file"):
+        fetch(Wanted(asked.uri, asked.sha256, tmp_path / "third"))
+    assert not (tmp_path / "x").exists()
 
 
 def test_addresses() -> None:
