@@ -1,4 +1,4 @@
-"""The linear baseline of images: a linear model of the pixels, of large images averaged to 32 x 32."""
+"""The linear baseline of images: a linear model of the pixels, of large images averaged to 16 x 16."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from trainyard_trainer.evaluate.baselines import MOST_ROWS, fit_linear, sample
 from trainyard_trainer.fit.feed import DevicePart
 from trainyard_trainer.scores import to_scores
 
-_SIDE = 32
-_CELLS = 50_000_000
+_SIDE = 16
+_CELLS = 10_000_000
 """Pixels that are fitted at once, 4 bytes each."""
 _AT_ONCE = 4_096
 
