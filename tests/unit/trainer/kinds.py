@@ -74,7 +74,7 @@ def bare(preprocessor: Preprocessor) -> Package:
     network = family.build(family.config(family.settings(**settings), preprocessor.shape()))
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+            parameter += 0.1 * torch.randn_like(parameter)
     return Package(family.name, network.config, preprocessor, network.state_dict())
 
 
