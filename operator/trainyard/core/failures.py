@@ -114,7 +114,7 @@ def classify(job: AttemptJob | None, pods: Sequence[Pod]) -> Failure:
     result = parse_result(pod.last_word)
     cause = _cause(pod, result)
     told = _of_job(job)
-    if echoes(pod) and told.cause not in {cause, Cause.UNKNOWN, Cause.POD_DELETED}:
+    if echoes(pod) and told.cause not in _ECHOES | {cause, Cause.UNKNOWN, Cause.POD_DELETED}:
         return told
     message = (result.message if result else "") or _message(cause, pod)
     return _of_pod(cause, message, pod, result)

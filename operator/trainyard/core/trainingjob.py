@@ -93,7 +93,7 @@ def _failed(case: Case) -> Plan | None:
 def _of_a_group(case: Case, ended: Failure) -> Failure:
     """Say which of several pods failed."""
     found = next((p for p in case.pods if p.name == ended.pod), None)
-    if case.policy.nodes == 1 or found is None:
+    if case.policy.nodes == 1 or found is None or ended.cause is Cause.DEADLINE_EXCEEDED:
         return ended
     return replace(ended, message=f"Pod index {found.index}: {ended.message}")
 
