@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from trainyard_trainer.data import memory, samples
+from trainyard_trainer.data.load import open_sources
 from trainyard_trainer.data.prepare import Prepared, divided, folds, prepare, understand
 from trainyard_trainer.data.settings import (
     ColumnSettings,
@@ -202,6 +203,16 @@ def test_a_vocabulary_larger_than_memory_is_refused_with_both_numbers(
         DataError, match=r"a vocabulary of \d+ tokens with 4,?096 .* needs about 1\.\d MiB.*has 1\.0 MiB"
     ):
         prepared([*(f"{note} {i % 6}" for i, note in enumerate(NOTES))], TextSettings(width=4096))
+
+
+def test_texts_need_more_memory_than_numbers(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("note,y\n" + "some words,a\n" * 100)
+    source = SourceSettings(str(tmp_path / "d.csv"))
+    need = {
+        inputs: open_sources(DataSettings(source, inputs=inputs), tmp_path)[0].need
+        for inputs in ("table", "text")
+    }
+    assert need["text"] == 2 * need["table"] > 1_000
 
 
 def test_equal_texts_stay_together_and_are_counted() -> None:

@@ -67,8 +67,11 @@ def corpus(texts: tuple[str, ...] = TEXTS) -> Corpus:
 
 
 @pytest.mark.parametrize("normalise", [Normalise(), ALL], ids=["raw", "clean"])
-@pytest.mark.parametrize("kind", ["words", "pieces"])
-def test_training_cuts_texts_as_serving_does(kind: str, normalise: Normalise) -> None:
+@pytest.mark.parametrize(("kind", "at_a_time"), [("words", 1 << 20), ("words", 9), ("pieces", 1)])
+def test_training_cuts_texts_as_serving_does(
+    kind: str, at_a_time: int, normalise: Normalise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainyard_trainer.data.corpus._AT_A_TIME", at_a_time)
     found = corpus()
     rows = np.arange(len(TEXTS))
     made = (
@@ -84,6 +87,9 @@ def test_training_cuts_texts_as_serving_does(kind: str, normalise: Normalise) ->
     assert tokens.lengths(np.array([1, 2, len(TEXTS)])).tolist() == [1, 1, 1]
     assert words.ids("") == [UNKNOWN]
     assert max(tokens.values) < words.vocabulary
+    raw = [word for text in (*TEXTS, TEXTS[0]) for word in RAW.findall(text)]
+    counts = found.counts(np.array([*rows, 0, len(TEXTS)]))
+    assert counts.tolist() == [raw.count(word) for word in found.words]
 
 
 def test_padding_and_cutting_at_either_side() -> None:

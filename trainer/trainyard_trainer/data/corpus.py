@@ -16,6 +16,7 @@ from trainyard_model.words import RAW, UNKNOWN
 from trainyard_trainer.data.table import Rows, Texts
 
 Counts = NDArray[np.int64]
+_AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,20 @@ class Corpus:
         """How often each raw word occurs in some rows, equal texts as often as they occur."""
         texts = self.of_row[rows]
         times = np.bincount(texts[texts >= 0], minlength=len(self.starts) - 1)
-        weights = np.repeat(times, np.diff(self.starts))
-        return np.bincount(self.codes, weights, minlength=len(self.words)).astype(np.int64)
+        total = np.zeros(len(self.words))
+        for some, codes, sizes in self._slices():
+            total += np.bincount(codes, np.repeat(times[some], sizes), minlength=len(self.words))
+        return total.astype(np.int64)
+
+    def _slices(self) -> Iterator[tuple[slice, NDArray[np.int32], NDArray[np.int64]]]:
+        """Texts, their codes, and how many each has, some at a time: what is made of them stays small."""
+        first, texts = 0, len(self.starts) - 1
+        while first < texts:
+            last = int(np.searchsorted(self.starts, self.starts[first] + _AT_A_TIME, "right")) - 1
+            last = min(max(last, first + 1), texts)
+            codes = self.codes[self.starts[first] : self.starts[last]]
+            yield slice(first, last), codes, np.diff(self.starts[first : last + 1])
+            first = last
 
     def texts(self, rows: Rows, words: Sequence[str]) -> Iterator[str]:
         """The texts of some rows with other words in place of the raw ones."""
@@ -64,17 +77,21 @@ class Corpus:
 
         As `Words.ids` would give, text by text.
         """
-        sizes = np.array([len(one) for one in tokens], dtype=np.int64)
+        sizes = np.array([len(one) for one in tokens], dtype=np.int32)
         flat = np.array([token for one in tokens for token in one], dtype=np.int32)
-        begins = np.cumsum(sizes) - sizes
-        wanted = sizes[self.codes]
-        total = np.concatenate([[0], np.cumsum(wanted)])
-        within = np.arange(total[-1]) - np.repeat(total[:-1], wanted)
-        values = flat[np.repeat(begins[self.codes], wanted) + within]
-        starts = total[self.starts]
-        empty = np.flatnonzero(np.diff(starts) == 0)
-        values = np.insert(values, starts[empty], UNKNOWN).astype(np.int32)
-        starts[1:] += np.cumsum(np.bincount(empty, minlength=len(starts) - 1))
+        begins = np.cumsum(sizes) - sizes  # in `flat`
+        pieces: list[NDArray[np.int32]] = []
+        lengths: list[NDArray[np.int64]] = []
+        for _, codes, raw in self._slices():
+            wanted = sizes[codes]
+            ends = np.cumsum(wanted, dtype=np.int64)
+            values = flat[np.repeat(begins[codes] - (ends - wanted), wanted) + np.arange(wanted.sum())]
+            found = np.diff(np.append(0, ends)[np.append(0, np.cumsum(raw))])
+            empty = np.flatnonzero(found == 0)
+            pieces.append(np.insert(values, (np.cumsum(found) - found)[empty], UNKNOWN).astype(np.int32))
+            lengths.append(np.maximum(found, 1))
+        starts = np.concatenate([[0], *lengths]).cumsum()
+        values = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
         return Ragged(values, starts, self.of_row)
 
 

@@ -117,7 +117,7 @@ def _check_memory(size: int, vectors: Vectors | None, settings: TextSettings) ->
     trained = settings.vectors is None or settings.vectors.trainable
     memory.check(
         memory.need_of_vocabulary(size, width, trained),
-        memory.limit_bytes(),
+        memory.share_bytes(),
         f"a vocabulary of {size:,} tokens with {width} numbers each",
         "lower data.text.vocabularySize or the model's embeddingSize, or raise "
         "compute.resources.limits.memory",

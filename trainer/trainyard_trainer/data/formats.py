@@ -44,8 +44,8 @@ class Reader(Protocol):
 class CSVReader(Reader):
     """A file of CSV."""
 
-    def __init__(self, path: Path, csv: CSVSettings) -> None:
-        self.path, self.csv, self.need = path, csv, memory.need_bytes(path, parquet=False)
+    def __init__(self, path: Path, csv: CSVSettings, texts: bool) -> None:
+        self.path, self.csv, self.need = path, csv, memory.need_bytes(path, parquet=False, texts=texts)
 
     @override
     def read(self) -> tuple[Table, list[str]]:
@@ -55,8 +55,8 @@ class CSVReader(Reader):
 class ParquetReader(Reader):
     """A file of Parquet."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.need = path, memory.need_bytes(path, parquet=True)
+    def __init__(self, path: Path, texts: bool) -> None:
+        self.path, self.need = path, memory.need_bytes(path, parquet=True, texts=texts)
 
     @override
     def read(self) -> tuple[Table, list[str]]:
@@ -93,9 +93,9 @@ def reader_of(path: Path, labels: Path | None, source: SourceSettings, settings:
     targets = settings.targets or ((settings.target,) if settings.target else ())
     match kind:
         case "CSV":
-            return CSVReader(path, source.csv)
+            return CSVReader(path, source.csv, settings.inputs == "text")
         case "Parquet":
-            return ParquetReader(path)
+            return ParquetReader(path, settings.inputs == "text")
         case "IDX":
             return IdxReader(path, labels, settings.image, settings.target)
         case "NPZ":

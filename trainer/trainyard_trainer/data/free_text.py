@@ -65,7 +65,10 @@ def only_text(table: Table, settings: DataSettings) -> bool:
 def collapsed(column: Texts) -> Texts:
     """Every stretch of white space as one space: texts that differ by no more are the same text."""
     number: dict[str, int] = {}
-    codes = [number.setdefault(" ".join(text.split()), len(number)) for text in column.words]
+    codes = []
+    for text in column.words:
+        short = " ".join(text.split())
+        codes.append(number.setdefault(text if short == text else short, len(number)))
     return Texts(tuple(number), np.array([*codes, -1], dtype=np.int32)[column.codes])
 
 

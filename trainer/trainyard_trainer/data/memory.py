@@ -9,7 +9,7 @@ from trainyard_trainer.errors import DataError
 from trainyard_trainer.threads import local_processes
 
 SHARE = 0.6
-_CSV_FACTOR, _PARQUET_FACTOR = 4.0, 2.5
+_CSV_FACTOR, _PARQUET_FACTOR, _TEXT_FACTOR = 4.0, 2.5, 8.0
 _UNLIMITED = 1 << 60
 _TOKEN = 400
 """Bytes of a word in Python's and in the tokenizer's tables."""
@@ -37,10 +37,13 @@ def share_bytes() -> int:
     return limit_bytes() // local_processes()
 
 
-def need_bytes(path: Path, parquet: bool) -> int:
-    """A rough upper estimate: the cells as read, the table of float64, and the encoded tensors."""
+def need_bytes(path: Path, parquet: bool, texts: bool = False) -> int:
+    """A rough upper estimate: the cells as read, the table of float64, and the encoded tensors.
+
+    Texts are also held as Python's strings, and as numbers of their words.
+    """
     if not parquet:
-        return int(_plain_size(path) * _CSV_FACTOR)
+        return int(_plain_size(path) * (_TEXT_FACTOR if texts else _CSV_FACTOR))
     import pyarrow.parquet
 
     try:
@@ -48,7 +51,8 @@ def need_bytes(path: Path, parquet: bool) -> int:
     except pyarrow.ArrowException:
         return 0  # broken, as the reader will say
     stored = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    return int(max(stored, metadata.num_rows * metadata.num_columns * 8) * _PARQUET_FACTOR)
+    factor = _TEXT_FACTOR if texts else _PARQUET_FACTOR
+    return int(max(stored, metadata.num_rows * metadata.num_columns * 8) * factor)
 
 
 def need_of_sample(size: int) -> int:
