@@ -42,7 +42,7 @@ def assemble(job: Job, data: Prepared, group: Group = ALONE) -> tuple[Network, F
         raise InvalidSpec(error.message, error.remedy) from error
     if data.vectors is not None:
         network.pretrained(torch.from_numpy(data.vectors), data.vectors_trainable)
-    rows = min(job.fit.batch_size, len(data.train)) // group.size
+    rows = max(1, min(job.fit.batch_size, len(data.train)) // group.size)
     device = configure(job.fit.deterministic, rows * network.widest)
     network = network.to(device)
     network.peers = group.peers

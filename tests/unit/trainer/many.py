@@ -63,7 +63,7 @@ def spec(name: str, folder: Path) -> dict[str, Any]:
         case "ensemble":
             weights = {"classWeights": {"fixed": {"malignant": 3.0}}}
             return {
-                "model": {"tabnet": None, "mlp": {"layers": 1, "width": 8, "ensemble": 4, "dropout": 0.0}},
+                "model": {"tabnet": None, "mlp": {"layers": 1, "width": 8, "heads": 4, "dropout": 0.0}},
                 "training": {**TRAINING, "gradientClipping": {"norm": 0.5}},
                 "data": weights,
             }
@@ -87,6 +87,20 @@ def spec(name: str, folder: Path) -> dict[str, Any]:
                 "model": {"tabnet": small},
                 "training": GENTLE,
                 "data": {"source": {"uri": "sample://diabetes"}},
+            }
+        case "lstm":
+            lstm = {"embeddingSize": 8, "hiddenSize": 8, "layers": 2, "bidirectional": True, "dropout": 0.0}
+            return {
+                "model": {"tabnet": None, "lstm": lstm},
+                "training": TRAINING,
+                "data": {"source": {"uri": "sample://notes"}, "trainFraction": 0.4},
+            }
+        case "convnet":
+            convnet = {"conv": [{"channels": 4}, {"channels": 4, "pool": 1}], "dense": [{"units": 8}]}
+            return {
+                "model": {"tabnet": None, "convnet": convnet},
+                "training": GENTLE,
+                "data": {"source": {"uri": "sample://digits?as=image"}, "trainFraction": 0.25},
             }
     raise ValueError(name)
 

@@ -13,7 +13,7 @@ import torch
 
 from tests.unit.trainer import many
 
-EQUAL = ("mlp", "ensemble", "linear", "tabnet", "weighted", "regression")
+EQUAL = ("mlp", "ensemble", "linear", "tabnet", "weighted", "regression", "lstm", "convnet")
 Found = Callable[[str], list[Any]]
 
 
@@ -66,9 +66,10 @@ def test_all_processes_end_with_the_same_bits(name: str, three: Found) -> None:
 @pytest.mark.parametrize("name", ["stopped", "tabnet-stopped"])
 def test_a_wish_of_one_stops_all_and_all_go_on_exactly(name: str, three: Found) -> None:
     for found in three(name):
-        assert found["first"]["at"] == [1, 3]  # wished before step 7 of 4 an epoch, heard with its gradients
-        assert found["first"]["ended"].startswith("Stopped: stopped in epoch 2 of 7")
-        for again, whole in zip(found["again"]["epochs"], found["whole"]["epochs"][1:], strict=True):
+        epoch, step = divmod(7, found["whole"]["steps"])  # wished before step 7, heard with its gradients
+        assert found["first"]["at"] == [epoch, step]
+        assert found["first"]["ended"].startswith(f"Stopped: stopped in epoch {epoch + 1} of 7")
+        for again, whole in zip(found["again"]["epochs"], found["whole"]["epochs"][epoch:], strict=True):
             assert again == (whole if name == "stopped" else pytest.approx(whole, rel=1e-5, abs=1e-6))
         for key, value in found["whole"]["weights"].items():
             if name == "stopped":

@@ -10,10 +10,12 @@ import pytest
 
 from tests.unit.trainer.jobs import attempt_spec, job
 from trainyard.api.wire import AttemptSpec
+from trainyard_trainer.data.settings import SourceSettings
 from trainyard_trainer.errors import InvalidSpec
 from trainyard_trainer.resolve import read_spec, resolve
 
 URI = "http://mlflow:5000"
+LSTM: dict[str, Any] = {"model": {"tabnet": None, "lstm": {"embeddingSize": 50}}}
 
 
 def resolved(**changes: Any) -> Any:
@@ -24,12 +26,21 @@ def resolved(**changes: Any) -> Any:
     ("changes", "message"),
     [
         ({"model": {"tabnet": None, "custom": {"image": "x"}}}, "model.custom runs its own image"),
-        ({"data": {"columns": {"text": ["a"]}}}, "data.columns.text .tabular families read no text"),
+        ({"data": {"columns": {"text": ["a"]}}}, "data.columns.text: this model reads no texts"),
         ({"data": {"split": {"folds": 5, "by": "Order"}}}, "data.split.folds with by: Order"),
-        ({"data": {"text": {}}}, "data.text: not supported"),
+        ({"data": {"text": {}}}, "data.text: this model reads no texts"),
+        ({**LSTM, "data": {"columns": {"text": ["a", "b"]}}}, "data.columns.text names 2 columns"),
+        (
+            {**LSTM, "data": {"columns": {"numeric": ["a"]}}},
+            "data.columns.numeric: the model reads one column",
+        ),
+        (
+            {**LSTM, "data": {"text": {"tokenizer": "BPE", "vectors": {"uri": "v"}}}},
+            "data.text.vectors are of words",
+        ),
         ({"data": {"image": {}}}, "data.image: this model reads no images"),
         ({"data": {"source": {"uri": "x", "format": "IDX"}}}, "data.source.format: IDX holds images"),
-        ({"compute": {"nodes": 2}}, "compute.nodes above 1"),
+        ({"compute": {"nodes": 65, "processesPerNode": 2}}, "batchSize is 128, and 130 processes share"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
@@ -67,6 +78,31 @@ def test_a_split_reaches_the_data_stage() -> None:
     assert (found.targets, found.columns.weight) == (("a", "b"), "w")
     by_group = resolved(data={"split": {"by": "Group", "column": "patient"}}).data.split
     assert (by_group.by, by_group.column) == ("Group", "patient")
+
+
+def test_texts_reach_the_data_stage() -> None:
+    data = {
+        "columns": {"text": ["note"]},
+        "text": {
+            "tokenizer": "Word",
+            "vocabularySize": 99,
+            "maxLength": 77,
+            "padding": "Start",
+            "stopWords": ["the"],
+            "normalise": {"lower": True, "contractions": False},
+            "vectors": {"uri": "pvc://claim/v.txt", "sha256": "0" * 64, "trainable": True},
+        },
+    }
+    found = resolved(**LSTM, data=data).data
+    assert (found.inputs, found.columns.text) == ("text", ("note",))
+    text = found.text
+    assert (text.tokenizer, text.vocabulary_size, text.max_length, text.width) == ("Word", 99, 77, 50)
+    assert (text.padding, text.truncation, text.stop_words) == ("start", "end", ("the",))
+    steps = (text.lower, text.contractions, text.strip_apostrophes, text.drop_unknown_symbols)
+    assert steps == (True, False, None, None)
+    assert text.vectors is not None
+    assert text.vectors.source == SourceSettings("/mnt/claims/claim/v.txt", "0" * 64)
+    assert text.vectors.trainable
 
 
 def test_settings_reach_their_stage() -> None:

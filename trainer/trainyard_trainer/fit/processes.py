@@ -167,8 +167,8 @@ class Many(Group):
         flat /= self.size
         sizes = [*(grad.numel() for grad in grads), len(self._wishes)]
         *parts, self._said = torch.split(flat, sizes)
-        for parameter, part in zip(trained, parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+        for parameter, grad, part in zip(trained, grads, parts, strict=True):
+            parameter.grad = grad.copy_(part.view_as(grad))  # which lies in memory as the parameter does
 
     @override
     def mean(self, value: Tensor) -> None:
