@@ -197,7 +197,8 @@ def _by_class(f: Findings, name: str, stem: str, title: str, says: str, numbers:
     """Of the rows of each class, the share in each bin."""
     present = np.isfinite(numbers)
     found = classes_of(f, f.judged.target.astype(np.int64))
-    bounds = edges(numbers[present])
+    fewest = int(np.bincount(found.of[present], minlength=len(found.names)).min())
+    bounds = edges(numbers[present], int(np.clip(2 * np.sqrt(fewest), 6, _BINS)))
     drawn, axes = style.figure(3.0)
     data: list[list[Any]] = []
     labels: list[str] = []

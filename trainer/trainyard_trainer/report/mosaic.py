@@ -15,7 +15,7 @@ from trainyard_trainer.report.words import width
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_INCH, _LINE = 0.94, 0.155
+_INCH, _LINE = 0.94, 0.17
 Pixels = NDArray[np.uint8]
 
 
@@ -73,7 +73,7 @@ def draw(tiles: Sequence[Tile], columns: int, heading: Sequence[str] = ()) -> Fi
             _place(axes, image, x, y + j * (ratio + 0.05), ratio)
         for k, (text, colour) in enumerate(tile.lines):
             at = y + stacked * (ratio + 0.05) + line * (k + 0.45)
-            axes.text(x + 0.5, at, text, ha="center", va="center", size=7.5, color=colour)
+            axes.text(x + 0.5, at, text, ha="center", va="center", size=8.5, color=colour)
     for row, text in enumerate(heading):
         axes.text(
             left - 0.08, row * high + ratio / 2, text, ha="right", va="center", size=8.5, color=style.INK

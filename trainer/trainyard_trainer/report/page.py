@@ -12,6 +12,7 @@ from trainyard_trainer.report.chart import Block, Chart, Listing, Passage, Passa
 
 _CELL = 60
 _FAINT = 0.08
+_WIDE = 430
 _FOR, _AGAINST = "213,94,0", "0,114,178"
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1f2329;--muted:#59636e;--grid:#d3d9e0;--paper:#fff;
@@ -119,12 +120,13 @@ def _titled(title: str, inner: str, folded: bool) -> str:
 def _chart(chart: Chart) -> str:
     """The picture shrinks with the page down to where its text is still read, then it scrolls."""
     natural = _natural_width(chart.svg)
-    size = f"width:100%;max-width:{natural * 1.15:.0f}px;min-width:{min(natural * 0.78, natural):.0f}px"
+    least = natural * (0.95 if natural > _WIDE else 0.78)
+    size = f"width:100%;max-width:{natural * 1.15:.0f}px;min-width:{least:.0f}px"
     svg = chart.svg.replace(
         "<svg ", f'<svg role="img" aria-label="{escape(chart.title, quote=True)}" style="{size}" ', 1
     )
     says = f"<figcaption>{escape(chart.says)}</figcaption>" if chart.says else ""
-    wide = ' class="wide"' if natural > 430 else ""
+    wide = ' class="wide"' if natural > _WIDE else ""
     return f'<figure{wide}><h3>{escape(chart.title)}</h3>{says}<div class="plot">{svg}</div></figure>'
 
 

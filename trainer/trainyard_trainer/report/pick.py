@@ -79,12 +79,13 @@ def answers(f: Findings, rows: Integers) -> dict[str, Any]:
     return found
 
 
-def said(f: Findings, row: int) -> tuple[str, str]:
-    """Truth and answer of one row in two short texts; of several targets the first."""
+def said(f: Findings, row: int, most: int = 60) -> tuple[str, str]:
+    """Truth and answer of one row in two texts of so many columns at most; of several targets the first."""
     if f.classification:
         given = f.predicted[row]
-        sure = words.number(round(float(f.judged.scores[row, given]), 2))
-        return f.labels[int(f.judged.target[row])], f"{f.labels[given]} ({sure})"
+        sure = f"({words.number(round(float(f.judged.scores[row, given]), 2))})"
+        true = words.short(f.labels[int(f.judged.target[row])], most)
+        return true, f"{words.short(f.labels[given], most - len(sure) - 1)} {sure}"
     return words.number(float(f.truth[row, 0])), words.number(float(f.judged.scores[row, 0]))
 
 

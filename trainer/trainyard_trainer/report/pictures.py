@@ -10,7 +10,7 @@ from trainyard_trainer.report.chart import Block, Chart, Section, Table
 from trainyard_trainer.report.examples import ROW_NUMBERS
 from trainyard_trainer.report.findings import Findings, Floats, Integers
 
-_KEPT, _COLUMNS, _LABEL, _HEADING = 100, 8, 14, 20
+_KEPT, _COLUMNS, _LABEL, _HEADING = 100, 8, 12, 20
 _SIDE, _SMALL_SIDE = 96, 48
 _CLASSES = 12
 
@@ -133,9 +133,9 @@ def _grid(f: Findings, rows: Integers, name: str, title: str) -> Chart:
         images = [image]
         if maps is not None and row in places:
             images.append(heated(image, mosaic.smaller(maps[places[row]], _SIDE)))
-        true, given = pick.said(f, row)
+        true, given = pick.said(f, row, _LABEL)
         colour = style.GREEN if pick.right(f, row) else style.ORANGE if f.classification else style.MUTED
-        lines = [(words.short(true, _LABEL), style.INK), (words.short(given, _LABEL), colour)]
+        lines = [(true, style.INK), (given, colour)]
         tiles.append(mosaic.Tile(images, lines))
     answers = pick.answers(f, rows)
     data = [
