@@ -80,12 +80,7 @@ class Pipeline:
         self.callbacks = Callbacks(self.job.callbacks, self.job.name)
         with ThreadPoolExecutor(1) as pool:
             server = pool.submit(environment.wait_until_up, self.job.identity.uri)
-            table, notices = self.loaded or self._load()
-            self.stop.check()
-            known = understand(table, self.job.data, notices, self.workdir)
-            prepared = divided(known)
-            self._note(prepared)
-            self.stop.check()
+            known, prepared = self._prepare()
             server.result()
         self.tracker = Tracker(self.job.identity, lambda run: self._describe(run, prepared))
         self.tracker.start()
@@ -104,11 +99,7 @@ class Pipeline:
 
     def _follow(self) -> Outcome:
         """What a process does that is not the first of its group: train, and be silent."""
-        table, notices = self._load()
-        self.stop.check()
-        known = understand(table, self.job.data, notices, self.workdir)
-        prepared = divided(known)
-        self._note(prepared)
+        known, prepared = self._prepare()
         session = Follower(self._folds, self.stop)
         store = CheckpointStore(self.workdir / "unused", "")  # the first process loads and saves
         with self._group(prepared) as group:
@@ -116,6 +107,16 @@ class Pipeline:
             self._cross_validate(known, store, session, group)
             self._fit(prepared, store, session, group)
         return self.outcome
+
+    def _prepare(self) -> tuple[Understood, Prepared]:
+        """The data, understood and divided."""
+        table, notices = self.loaded or self._load()
+        self.stop.check()
+        known = understand(table, self.job.data, notices, self.workdir)
+        prepared = divided(known)
+        self._note(prepared)
+        self.stop.check()
+        return known, prepared
 
     @contextlib.contextmanager
     def _group(self, prepared: Prepared) -> Iterator[Group]:
@@ -243,6 +244,7 @@ class Pipeline:
                 DATA_DIGEST: prepared.data_digest,
                 "trainyard.holdoutDigest": prepared.holdout_digest,
                 "trainyard.rows": str(prepared.table.rows),
+                "trainyard.processes": str(self.place.size),
                 **provenance(),
                 **hardware(),
             }
