@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMOOTHING = 0.75
+NORM = 5.0  # of a vector, in the mean: as GloVe's are
 
 
 def learn_vectors(
-    texts: Sequence[Sequence[str]], width: int, window: int = 10, least: int = 2
+    texts: Sequence[Sequence[str]], width: int, window: int = 10, least: int = 3
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Words that occur `least` times in these texts, most frequent first, and their vectors (words, width).
 
@@ -37,7 +38,7 @@ def learn_vectors(
     start = np.random.default_rng(0).standard_normal(len(words))
     left, values, _ = svds(information, k=width, v0=start)
     vectors = left * np.sqrt(values)
-    return words, (vectors / np.linalg.norm(vectors, axis=1).mean()).astype(np.float32)
+    return words, (vectors * NORM / np.linalg.norm(vectors, axis=1).mean()).astype(np.float32)
 
 
 def _information(texts: Sequence[Sequence[str]], places: dict[str, int], window: int) -> Any:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from tests.unit.trainer.test_families import batch, generator, gradients, loss_of, network, train
+from tests.unit.trainer.test_loop import Hooks, setup, weights
 from trainyard_model import Batch, Shape, TextShape
 from trainyard_model.families.attribution import log_odds
 from trainyard_model.families.lstm import LSTM
 from trainyard_model.families.lstm import network as code
+from trainyard_trainer.assembly import assemble
+from trainyard_trainer.errors import Stopped
+from trainyard_trainer.fit.checkpoint import CheckpointStore
 
 SHAPE = Shape(0, (), 3, text=TextShape(20, 11))
 POOLINGS = ("last", "max", "mean", "attention")
@@ -191,3 +196,30 @@ def test_the_outline_counts_every_parameter_once() -> None:
     assert fed == ["input", *names[:-1]]
     inside = [layer for layer in layers if layer.depth == 1]
     assert sum(layer.parameters for layer in inside) == sum(layer.parameters for layer in outer[1:3])
+
+
+def test_training_stopped_among_texts_goes_on_exactly(tmp_path: Path) -> None:
+    small = {"embeddingSize": 8, "hiddenSize": 8, "layers": 2, "bidirectional": True}
+    one, data = setup(
+        tmp_path,
+        model={"tabnet": None, "lstm": small},
+        data={"source": {"uri": "sample://notes?rows=200"}},
+        training={"epochs": 2, "batchSize": 16},
+    )
+    ended = []
+    for stop_at in (None, 5):
+        net, fitter = assemble(one, data)
+        store = CheckpointStore(tmp_path / str(stop_at), "f")
+        hooks = Hooks(store, stop_at)
+        if stop_at is not None:
+            with pytest.raises(Stopped):
+                fitter.run(hooks)
+            state = store.load()
+            assert state is not None
+            net, fitter = assemble(one, data)
+            fitter.resume(state)
+            hooks = Hooks()
+        fitter.run(hooks)
+        ended.append(weights(net))
+        assert hooks.epochs[-1].metrics["val_loss"] < 5.0
+    assert torch.equal(*ended)
