@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ def test_slices_change_nothing_and_errors_name_the_row(kind: str, monkeypatch: p
     with pytest.raises(ModelInputError, match=f"column '{name}', row 3: expected ") as error:
         parts.scores({name: bad})
     assert (error.value.column, error.value.row) == (name, 3)
+
+
+@every_kind
+def test_threads_that_share_a_predictor_do_not_disturb_each_other(kind: str) -> None:
+    one, columns = Predictor(package(kind), threads=2), rows(kind)
+    (name, cells), *_ = columns.items()
+    asked = [{name: [cell] * (1 + i % 3)} for i, cell in enumerate([*cells] * 6)]
+    expected = [one.scores(columns) for columns in asked]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(one.scores, asked))
+    for answer, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(answer, right, atol=1e-6)
 
 
 @every_kind
