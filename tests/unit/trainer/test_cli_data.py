@@ -128,3 +128,33 @@ def test_images_and_the_model_must_fit(tmp_path: Path) -> None:
     convnet = show(shown, "--set", "model={convnet: {conv: [{channels: 4}]}}")
     assert convnet.exit_code == 0
     assert "a-labels-idx1-ubyte, which lies beside" in " ".join(convnet.output.split())
+
+
+def test_texts_are_shown() -> None:
+    result = show("sample://notes?rows=400", columns=100)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert any(line.startswith("note text 39") for line in lines)
+    assert any(line.startswith("text length half have at most") and "█" in line for line in lines)
+    assert any(line.startswith("vocabulary 2") and "unknown are" in line for line in lines)
+    assert any(line.startswith("deliveries It's been at the depot") for line in lines)
+    assert any("rows repeat the text of another row" in line for line in lines)
+    assert max(map(len, result.output.splitlines())) <= 100
+
+
+def test_texts_as_the_model_reads_them(tmp_path: Path) -> None:
+    lstm = ("--set", "model={lstm: {}}")
+    assert "column 'age' is left out: the model reads 'note' alone" in " ".join(
+        show(manifest(tmp_path), *lstm).output.split()
+    )
+    vectors = tmp_path / "v.txt"
+    vectors.write_text("text 1 2 3\n")
+    wide = show(manifest(tmp_path), *lstm, "--set", f"data.text={{vectors: {{uri: {vectors}}}}}")
+    assert wide.exit_code == 65
+    assert "vectors of 3 numbers, but the model's embeddingSize is 100" in wide.stderr
+    known = show(
+        manifest(tmp_path),
+        *("--set", "model={lstm: {embeddingSize: 3}}", "--set", f"data.text={{vectors: {{uri: {vectors}}}}}"),
+    )
+    assert known.exit_code == 0, known.output
+    assert "3 numbers a word" in known.output

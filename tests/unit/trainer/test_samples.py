@@ -101,13 +101,20 @@ def test_what_samples_hold_never_changes() -> None:
     """A digest in somebody's notes must stay true: data that change would be another data set."""
     found = {
         uri: data_digest(made(f"sample://{uri}"))[:12]
-        for uri in ("poker?rows=2000", "syn1?rows=500", "syn4?rows=500&seed=3", "messy?rows=300")
+        for uri in (
+            "poker?rows=2000",
+            "syn1?rows=500",
+            "syn4?rows=500&seed=3",
+            "messy?rows=300",
+            "notes?rows=300",
+        )
     }
     assert found == {
         "poker?rows=2000": "a6947b17ee1a",
         "syn1?rows=500": "5b201128abcf",
         "syn4?rows=500&seed=3": "a918919e031e",
         "messy?rows=300": "92ed3d94e4a5",
+        "notes?rows=300": "f4e57a08a229",
     }
 
 
@@ -145,13 +152,13 @@ def test_only_relevant_features_move_the_probability(name: str) -> None:
     assert set(truth.sum(1)) == sizes[name]
 
 
-@pytest.mark.parametrize("uri", ["syn2", "messy"])
+@pytest.mark.parametrize("uri", ["syn2", "messy", "notes"])
 def test_a_larger_sample_begins_with_the_smaller(uri: str) -> None:
     if uri == "messy":  # whose last tenth differs on purpose
         small, large = made("sample://messy?rows=100").take(np.arange(90)), made("sample://messy?rows=1000")
         small = Table({k: v for k, v in small.columns.items() if k != "branch"}, 90)
     else:
-        small, large = made("sample://syn2?rows=90"), made("sample://syn2?rows=1000")
+        small, large = made(f"sample://{uri}?rows=90"), made(f"sample://{uri}?rows=1000")
     names = list(small.columns)
     assert (row_hashes(small, names) == row_hashes(large.take(np.arange(90)), names)).all()
     assert data_digest(made(f"sample://{uri}?seed=1&rows=90")) != data_digest(made(f"sample://{uri}?rows=90"))
@@ -185,3 +192,21 @@ def test_digits_come_as_images() -> None:
     assert isinstance(first, Numbers)
     assert np.abs(column.pixels[:, 0, 0, 2] / 255 * 16 - first.values).max() < 0.04
     assert images.columns["label"].cells().tolist() == table.columns["target"].cells().tolist()
+
+
+def test_notes_are_texts_that_counting_words_understands_in_part() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    table = made("sample://notes?rows=1200")
+    note, desk = table.columns["note"], table.columns["desk"]
+    assert isinstance(note, Texts)
+    assert isinstance(desk, Texts)
+    assert np.bincount(desk.codes).min() > 0.2 * table.rows
+    lengths = [len(word.split()) for word in note.words]
+    assert (min(lengths) < 8, max(lengths) > 60) == (True, True)
+    assert 0.9 < len(note.words) / table.rows < 1.0  # some are said twice
+    words = TfidfVectorizer()
+    model = LogisticRegression().fit(words.fit_transform(note.cells()[:800]), desk.codes[:800])
+    score = model.score(words.transform(note.cells()[800:]), desk.codes[800:])
+    assert 0.65 < score < 0.88
