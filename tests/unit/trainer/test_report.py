@@ -233,6 +233,16 @@ def test_the_same_findings_make_the_same_files() -> None:
         assert learning.section(findings) == learning.section(findings)
 
 
+def test_a_wide_range_of_losses_has_plain_numbers_beside_it() -> None:
+    history = {e: {"train_loss": 10.0 ** (2 - e), "val_loss": 10.0 ** (2 - e)} for e in range(1, 7)}
+    with style.styled():
+        section = learning.section(regressed(1, 5, history=history))
+    assert section is not None
+    svg = section.blocks[0].svg  # type: ignore[union-attr]
+    assert ">0.001<" in svg
+    assert "mathdefault" not in svg
+
+
 def test_a_part_that_fails_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
     findings = regressed(1, 5, columns={"x": None})
     _, text = read(make_report(findings))

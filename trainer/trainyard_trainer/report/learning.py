@@ -134,7 +134,7 @@ def _curves(f: Findings, names: Mapping[str, str], stem: str, title: str, label:
     if f.best_epoch in epochs:
         axes.axvline(f.best_epoch, color=style.MUTED, linewidth=1, linestyle=":", label="kept epoch")
     if all((v[np.isfinite(v)] > 0).all() for v in found.values()) and _spread(list(found.values())) > 100:
-        axes.set_yscale("log")
+        style.logarithmic(axes)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     style.whole(axes.xaxis)

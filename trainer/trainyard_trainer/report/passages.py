@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainyard_trainer.report import pick, words
+from trainyard_trainer.report import pick
 from trainyard_trainer.report.chart import Passage, Passages, Section, Table
 from trainyard_trainer.report.examples import ROW_NUMBERS
 from trainyard_trainer.report.findings import Findings, Integers
@@ -67,13 +67,9 @@ def _passages(f: Findings, rows: Integers, name: str, title: str, folded: bool =
 def _heading(f: Findings, row: int) -> str:
     true, given = pick.said(f, row)
     where = f"row {int(f.judged.numbers[row]):,}"
-    if pick.right(f, row):
-        return f"{given} · {where}"
-    return (
-        f"{words.short(true, 40)}, taken for {words.short(given, 48)} · {where}"
-        if f.classification
-        else (f"true {true}, predicted {given} · {where}")
-    )
+    if not f.classification:
+        return f"true {true}, predicted {given} · {where}"
+    return f"{given} · {where}" if pick.right(f, row) else f"{true}, taken for {given} · {where}"
 
 
 def spans(text: str, found: Sequence[Word], most: int = _WINDOW) -> list[tuple[str, float]]:

@@ -155,6 +155,15 @@ def whole(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(integer=True))
 
 
+def logarithmic(axes: Axes) -> None:
+    """Heights by their logarithm, with plain numbers at the ticks: formulas are not set here."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def legend(axes: Axes, columns: int = 1, **more: Any) -> None:
     """Below the axes, where it can hide nothing."""
     axes.figure.legend(loc="outside lower center", ncols=columns, **more)
