@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -56,7 +57,7 @@ class FolderReader:
 
     def _first(self) -> tuple[int, int, int]:
         """Size and channels of the first image that can be read."""
-        for content in self.members.contents([file.name for file in self.found]):
+        for _, content in self.members.contents([file.name for file in self.found]):
             with contextlib.suppress(PictureError):
                 height, width, channels = decode(content, self.image.channels).shape
                 return height, width, channels
@@ -70,22 +71,22 @@ class FolderReader:
         """
         pixels: NDArray[np.uint8] | None = None
         broken: list[str] = []
+        row = {file.name: i for i, file in enumerate(self.found)}
         with ThreadPoolExecutor(thread_count()) as pool:
-            for start in range(0, len(self.found), _AT_ONCE):
-                files = self.found[start : start + _AT_ONCE]
-                contents = list(self.members.contents([file.name for file in files]))
-                for i, picture in enumerate(pool.map(self._picture, contents)):
+            contents = self.members.contents(list(row))
+            while some := list(islice(contents, _AT_ONCE)):
+                for name, picture in pool.map(self._picture, some):
                     if isinstance(picture, str):
-                        broken.append(f"{files[i].name} {picture}")
+                        broken.append(f"{name} {picture}")
                         continue
                     if pixels is None:
-                        like, (height, width, channels) = files[i].name, picture.shape
+                        like, (height, width, channels) = name, picture.shape
                         pixels = np.zeros((len(self.found), channels, height, width), dtype=np.uint8)
                     if picture.shape != (height, width, channels):
-                        raise _different((like, (height, width, channels)), (files[i].name, picture.shape))
-                    pixels[start + i] = picture.transpose(2, 0, 1)
+                        raise _different((like, (height, width, channels)), (name, picture.shape))
+                    pixels[row[name]] = picture.transpose(2, 0, 1)
         if broken or pixels is None:
-            raise _cannot_be_read(broken, len(self.found))
+            raise _cannot_be_read(sorted(broken), len(self.found))
         images = Images(pixels, np.array([file.name for file in self.found]))
         classes = sorted({file.label for file in self.found})
         number = {label: code for code, label in enumerate(classes)}
@@ -98,13 +99,14 @@ class FolderReader:
             self.said,
         )
 
-    def _picture(self, content: bytes) -> Picture | str:
-        """The picture, or what is wrong with it."""
+    def _picture(self, file: tuple[str, bytes]) -> tuple[str, Picture | str]:
+        """The name, and the picture or what is wrong with it."""
+        name, content = file
         try:
             picture = decode(content, self.image.channels)
         except PictureError as error:
-            return str(error)
-        return picture if self.image.size is None else resized(picture, *self.image.size)
+            return name, str(error)
+        return name, picture if self.image.size is None else resized(picture, *self.image.size)
 
 
 def _image_names(names: Sequence[str], archive: str) -> tuple[list[str], list[str]]:

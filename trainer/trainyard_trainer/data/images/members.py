@@ -23,8 +23,8 @@ class Members(Protocol):
 
     names: Sequence[str]
 
-    def contents(self, names: Sequence[str]) -> Iterator[bytes]:
-        """What these files hold, in the order given.
+    def contents(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Names and contents of these files, in the order that is quickest.
 
         Raises:
             DataError: One cannot be read.
@@ -44,12 +44,12 @@ class FolderMembers(Members):
         self.names = sorted(found)
 
     @override
-    def contents(self, names: Sequence[str]) -> Iterator[bytes]:
+    def contents(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:
             file = self.path / name
             try:
                 _admit(name, file.stat().st_size)
-                yield file.read_bytes()
+                yield name, file.read_bytes()
             except OSError as error:
                 raise _unreadable(name, error) from error
 
@@ -68,15 +68,15 @@ class ZipMembers(Members):
             if info.flag_bits & 1:
                 raise DataError(f"{path.name} is encrypted", "save it without a password")
             _admit(info.filename, info.file_size)
-        self.names = sorted(info.filename for info in members)
+        self.names = sorted({info.filename for info in members})
         _check_names(self.names, path.name)
 
     @override
-    def contents(self, names: Sequence[str]) -> Iterator[bytes]:
+    def contents(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(self.path) as archive:
             for name in names:
                 try:
-                    yield archive.read(name)
+                    yield name, archive.read(name)
                 except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
                     raise _unreadable(f"{self.path.name}: {name}", error) from error
 
@@ -93,17 +93,18 @@ class TarMembers(Members):
             raise _unreadable(path.name, error) from error
         for info in members:
             _admit(info.name, info.size)
-        self.names = sorted(info.name for info in members)
+        self.names = sorted({info.name for info in members})
         _check_names(self.names, path.name)
 
     @override
-    def contents(self, names: Sequence[str]) -> Iterator[bytes]:
-        """In the order of the names where they are stored so; else by going back and forth in the file."""
+    def contents(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """From the beginning to the end, once: going back means to unpack all before it again."""
+        wanted = set(names)
         try:
-            with tarfile.open(self.path) as archive:
-                for name in names:
-                    file = archive.extractfile(name)
-                    yield b"" if file is None else file.read()
+            with tarfile.open(self.path, "r|*") as archive:
+                for info in archive:
+                    if info.name in wanted and (file := archive.extractfile(info)) is not None:
+                        yield info.name, file.read()
         except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
             raise _unreadable(self.path.name, error) from error
 
