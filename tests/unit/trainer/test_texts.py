@@ -246,6 +246,14 @@ def test_what_people_are_told() -> None:
     assert data.coverage["rows"] == len(data.rows.train) == sum(data.coverage["lengths"]["counts"])
 
 
+def test_a_class_with_one_example_trains_and_is_said_to_be_unjudged() -> None:
+    rare = Texts(("good", "bad", "odd"), np.where(np.arange(ROWS) == 7, 2, LABELS.codes).astype(np.int32))
+    data = prepare(Table({"note": column(NOTES), "y": rare}, ROWS), settings())
+    assert 7 in data.rows.train
+    assert "no test row has the label 'odd' (1 training rows)" in said(data)
+    assert "has the label" not in said(prepared())
+
+
 def test_each_fold_has_a_vocabulary_of_its_own() -> None:
     notes = [f"{note} only{i} only{i}" for i, note in enumerate(NOTES)]
     table = Table({"note": column(list(notes)), "y": LABELS}, ROWS)
