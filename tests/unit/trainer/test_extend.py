@@ -125,7 +125,7 @@ def test_every_fold_fits_its_own_step(tmp_path: Path) -> None:
     one, _ = prepared(tmp_path, STEP, split={"folds": 3})
     usual = {
         fold.data.preprocessor.steps[0].step.usual  # type: ignore[attr-defined]
-        for fold in folds(load(one.data, tmp_path)[0], one.data)
+        for fold in folds(understand(load(one.data, tmp_path)[0], one.data))
     }
     assert len(usual) == 3
 
