@@ -68,7 +68,8 @@ def assemble(job: Job, data: Prepared, group: Group = ALONE) -> tuple[Network, F
 
 def fingerprint(job: Job, data: Prepared) -> str:
     """Which training a checkpoint belongs to: another specification, or other data, is another training."""
-    content = json.dumps([dict(job.params), data.data_digest, data.holdout_digest], sort_keys=True)
+    files = {name: hashlib.sha256(file).hexdigest() for name, file in data.preprocessor.files().items()}
+    content = json.dumps([dict(job.params), data.data_digest, data.holdout_digest, files], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from tests.unit.trainer.jobs import Quiet, job, store
 from trainyard_model import Predictor
+from trainyard_model.words import RAW
+from trainyard_trainer.assembly import fingerprint
 from trainyard_trainer.assess import assess_baselines
 from trainyard_trainer.data.load import load
 from trainyard_trainer.data.prepare import Prepared, prepare
@@ -49,6 +52,22 @@ def test_a_run_starts_from_vectors_and_leaves_them(mlflow_template: Path, tmp_pa
     assert set(answers["prediction"]) <= {"accounts", "deliveries", "invoices", "repairs"}
     empty = answers["probability_repairs"][1:]
     assert np.ptp(empty) < 1e-6
+
+
+def test_other_vectors_at_the_same_address_are_another_training(tmp_path: Path) -> None:
+    """Their words are in the vocabulary, so a checkpoint's tokens would mean other words."""
+    path = tmp_path / "v.txt"
+    text = {"vectors": {"uri": str(path)}}
+    plain = prepared(tmp_path)
+    counts = Counter(word for note in plain.raw(plain.rows.train)["note"] for word in RAW.findall(note))
+    once = next(word for word, count in counts.items() if count == 1)
+    marks = []
+    for word in ("parcel", "parcel", once):
+        path.write_text(f"the 1 2 3 4\n{word} 1 2 3 4\n")
+        one = job("http://none", tmp_path, **{**NOTES, "data": {**NOTES["data"], "text": text}})
+        marks.append(fingerprint(one, prepared(tmp_path, text=text)))
+    assert marks[0] == marks[1]
+    assert marks[0] != marks[2]
 
 
 def test_the_baseline_of_texts_counts_words(tmp_path: Path) -> None:
