@@ -1,4 +1,4 @@
-"""The distribution of docs/howto/extend.md: a family, a step and a callback in one job, and in its package."""
+"""The distribution of docs/howto/extend.md: a family, a step and a callback, in one job and its package."""
 
 from __future__ import annotations
 
