@@ -227,6 +227,12 @@ def test_equal_texts_stay_together_and_are_counted() -> None:
     assert "60 texts occur with different labels" in said(torn)
 
 
+def test_equal_texts_on_both_sides_of_another_split_are_pointed_out() -> None:
+    notes = [str(NOTES[i % 100]).replace(" ", "  " if i > 99 else " ") for i in range(ROWS)]
+    notice, *_ = prepared(list(notes), split=SplitSettings(0.1, 0.1, by="Order")).leakage
+    assert "20 of 24 validation and test rows have the same features as a training row" in notice
+
+
 def test_words_that_are_the_label_are_pointed_out() -> None:
     (notice,) = prepared([f"label{i % 2} {note}" for i, note in enumerate(NOTES)]).leakage[:1]
     assert "single words ('label1', 'label0')" in notice or "single words ('" in notice
