@@ -67,12 +67,15 @@ def test_the_job_of_the_page_runs(mlflow_template: Path, tmp_path: Path) -> None
         model={"tabnet": None, **spec["model"]},
         data=spec["data"],
         training={**spec["training"], "batchSize": 128},
+        tracking={"report": True},
     )
     result, outcome = run_job(one, tmp_path / "w", Quiet(), StopRequest())
     assert result.exit_code == 0, result
     assert result.epochs is not None
     assert result.epochs < 60  # the callback has had enough
     predictor = Predictor.load(tmp_path / "w" / "package")
+    table = json.loads((tmp_path / "w" / "report" / "features.json").read_text())
+    assert NAME in [row[0] for row in table["data"]]  # the report is about what the model reads
     assert outcome.evaluation is not None
     assert NAME not in [column.name for column in predictor.schema.columns]  # requests have raw columns
     manifest = json.loads((tmp_path / "w" / "package" / "package.json").read_text())

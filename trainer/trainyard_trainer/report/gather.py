@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from trainyard_model import FAMILIES, Layer, Network, Predictor
+from trainyard_model.preprocess import SteppedPreprocessor
 from trainyard_trainer.data.prepare import Prepared
 from trainyard_trainer.report import pace, pick
 from trainyard_trainer.report.findings import Findings, Part
@@ -54,27 +55,33 @@ def gather(
         metric=str(evaluation.get("metric", "")),
         evaluation=evaluation,
         importance=importance,
-        columns=columns,
+        columns=read(predictor, columns),
         layers=outline(network, predictor, {key: values[:_TRACED_ROWS] for key, values in columns.items()}),
         notices=data.notices,
         inputs=FAMILIES[predictor.package.family].takes,
         coverage=data.coverage,
     )
-    return explained(found, predictor)
+    return explained(found, predictor, columns)
 
 
-def explained(f: Findings, predictor: Predictor) -> Findings:
+def read(predictor: Predictor, columns: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the model reads of raw rows: what steps of other distributions make of them, if there are any."""
+    preprocessor = predictor.package.preprocessor
+    return preprocessor.stepped(columns) if isinstance(preprocessor, SteppedPreprocessor) else columns
+
+
+def explained(f: Findings, predictor: Predictor, raw: Mapping[str, Any]) -> Findings:
     """With the explanations of what is going to be shown; of texts and images what there is time for."""
     rows = pick.to_explain(f)
     if f.inputs == "table":
         if not len(rows):
             return f
-        found = predictor.explain({name: values[rows] for name, values in f.columns.items()})
+        found = predictor.explain({name: values[rows] for name, values in raw.items()})
         return replace(f, explained=rows, explanations=found)
     parts: list[Any] = []
     (column,) = f.columns
     for piece in pace.paced(rows):
-        parts += list(predictor.explain({column: f.columns[column][piece]})[column])
+        parts += list(predictor.explain({name: values[piece] for name, values in raw.items()})[column])
     return replace(f, explained=rows[: len(parts)], explanations={column: parts})
 
 
