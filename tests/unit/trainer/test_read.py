@@ -215,6 +215,14 @@ def test_an_unexpected_encoding(
     assert remedy in caught.value.remedy
 
 
+def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
+    rows = "".join(f"a b {i},x\n" for i in range(20_000))
+    with pytest.raises(
+        DataError, match="lines 3 to 20003: 1 fields, expected 2; perhaps a quote is not closed"
+    ):
+        read(tmp_path, 'text,y\n"good one",x\n"never closed,x\n' + rows[:-1])
+
+
 def test_encodings_that_are_read(tmp_path: Path) -> None:
     for encoding in ("utf-16", "utf-16-le", "cp1252", "utf-8-sig"):
         told = "utf-8" if encoding == "utf-8-sig" else encoding

@@ -27,7 +27,7 @@ from trainyard_trainer.data.table import Numbers, Table, Values
 from trainyard_trainer.errors import DataError
 
 _DELIMITERS = ",;\t|"
-_BLOCK, _HEAD = 1 << 23, 1 << 16
+_BLOCK, _HEAD, _LONGEST = 1 << 23, 1 << 16, 1 << 30
 _GZIP = b"\x1f\x8b"
 
 
@@ -169,18 +169,24 @@ def _explain(path: Path, settings: CSVSettings, delimiter: str, width: int, erro
     """Turn the reader's refusal into the line that caused it."""
     remedy = "correct that line, or set data.source.csv.delimiter"
     rows = line = 0
+    limit = csv.field_size_limit(_LONGEST)  # a quote that is not closed makes one field of a whole file
     try:
         with _open(path) as stream:
             text = io.TextIOWrapper(stream, encoding=settings.encoding, errors="replace", newline="")
             for fields in (reader := csv.reader(text, delimiter=delimiter)):
-                line, rows = reader.line_num, rows + bool(fields)
+                first, line, rows = line + 1, reader.line_num, rows + bool(fields)
                 if fields and len(fields) != width:
+                    where, hint = f"line {line}", ""
+                    if first < line:
+                        where, hint = f"lines {first} to {line}", "; perhaps a quote is not closed"
                     raise DataError(
-                        f"{path.name}, line {line}: {len(fields)} fields, expected {width}", remedy
+                        f"{path.name}, {where}: {len(fields)} fields, expected {width}{hint}", remedy
                     )
         _check_encoding(path, settings.encoding)
     except (csv.Error, OSError, EOFError, pa.ArrowException):
         pass
+    finally:
+        csv.field_size_limit(limit)
     if rows <= int(settings.header) and line:
         check_table(path.name, [], 0)
     raise DataError(
