@@ -56,30 +56,31 @@ def draw(tiles: Sequence[Tile], columns: int, heading: Sequence[str] = ()) -> Fi
     """Tiles from left to right in rows of `columns`; `heading` names the rows, at their left."""
     from matplotlib.figure import Figure
 
-    rows = -(-len(tiles) // columns)
     ratio = max(image.shape[0] / image.shape[1] for tile in tiles for image in tile.images)
     ratio = min(max(ratio, 0.3), 2.0)
-    stacked, lines = max(len(tile.images) for tile in tiles), max(len(tile.lines) for tile in tiles)
-    line = _LINE / _INCH
-    high = stacked * (ratio + 0.05) + line * lines + 0.12
+    step, line = ratio + 0.05, _LINE / _INCH
     left = 0.2 + 0.085 * max(width(text) for text in heading) if heading else 0.0
-    size = ((columns * 1.08 + left) * _INCH + 0.1, rows * high * _INCH + 0.1)
-    drawn = Figure(figsize=size)
+    drawn = Figure()
     axes = drawn.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
-    for i, tile in enumerate(tiles):
-        x, y = (i % columns) * 1.08 + left, (i // columns) * high
-        for j, image in enumerate(tile.images):
-            _place(axes, image, x, y + j * (ratio + 0.05), ratio)
-        for k, (text, colour) in enumerate(tile.lines):
-            at = y + stacked * (ratio + 0.05) + line * (k + 0.45)
-            axes.text(x + 0.5, at, text, ha="center", va="center", size=8.5, color=colour)
-    for row, text in enumerate(heading):
-        axes.text(
-            left - 0.08, row * high + ratio / 2, text, ha="right", va="center", size=8.5, color=style.INK
-        )
+    y = 0.0
+    for row, first in enumerate(range(0, len(tiles), columns)):
+        here = tiles[first : first + columns]
+        below = y + step * max(len(tile.images) for tile in here)
+        for i, tile in enumerate(here):
+            x = i * 1.08 + left
+            for j, image in enumerate(tile.images):
+                _place(axes, image, x, y + j * step, ratio)
+            for k, (text, colour) in enumerate(tile.lines):
+                at = below + line * (k + 0.45)
+                axes.text(x + 0.5, at, text, ha="center", va="center", size=8, color=colour)
+        if row < len(heading):
+            at = y + ratio / 2
+            axes.text(left - 0.08, at, heading[row], ha="right", va="center", size=8.5, color=style.INK)
+        y = below + line * max(len(tile.lines) for tile in here) + 0.12
+    drawn.set_size_inches((columns * 1.08 + left) * _INCH + 0.1, y * _INCH + 0.1)
     axes.set_xlim(-0.05, columns * 1.08 + left + 0.02)
-    axes.set_ylim(rows * high + 0.02, -0.08)
+    axes.set_ylim(y + 0.02, -0.08)
     axes.set_aspect("auto")
     return drawn
 

@@ -10,7 +10,7 @@ from trainyard_trainer.report.chart import Block, Chart, Section, Table
 from trainyard_trainer.report.examples import ROW_NUMBERS
 from trainyard_trainer.report.findings import Findings, Floats, Integers
 
-_KEPT, _COLUMNS, _LABEL, _HEADING = 100, 8, 12, 20
+_KEPT, _COLUMNS, _LABEL, _HEADING = 100, 8, 13, 20
 _SIDE, _SMALL_SIDE = 96, 48
 _CLASSES = 12
 
