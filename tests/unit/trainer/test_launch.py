@@ -177,6 +177,8 @@ from pathlib import Path
 from trainyard_trainer.launch.launcher import launch
 from trainyard_trainer.launch.layout import Layout
 from trainyard_trainer.stop import StopRequest
+heavy = {{"torch", "numpy", "mlflow"}} & set(sys.modules)
+assert not heavy, heavy  # or the launcher would be as likely to be killed for memory as its children
 launch(Layout(per_node=2), StopRequest(), Path({str(tmp_path)!r}),
        [sys.executable, {str(tmp_path / "program.py")!r}])
 """
@@ -204,6 +206,17 @@ def test_a_pod_waits_for_the_first_ones_address() -> None:
     with pytest.raises(Stopped):
         wait_for_name("nowhere.invalid", stop)
     wait_for_name("localhost", StopRequest())
+
+
+def test_processes_share_threads_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainyard_trainer.data import memory
+    from trainyard_trainer.threads import LOCAL_PROCESSES, thread_count
+
+    threads, limit = thread_count(), memory.limit_bytes()
+    monkeypatch.setenv(LOCAL_PROCESSES, "2")
+    assert (thread_count(), memory.share_bytes()) == (max(1, threads // 2), limit // 2)
+    monkeypatch.setenv(LOCAL_PROCESSES, "64")
+    assert thread_count() == 1
 
 
 def test_layouts(tmp_path: Path) -> None:
