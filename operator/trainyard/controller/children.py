@@ -11,6 +11,7 @@ from trainyard.api.names import API_VERSION, MODELSERVER, TRAININGJOB, Kind
 from trainyard.controller.kube import (
     SERVICE_ACCOUNTS,
     AlreadyExists,
+    Conflict,
     Forbidden,
     Invalid,
     Kube,
@@ -81,11 +82,16 @@ async def create_child(
 
 
 async def delete_child(kube: Kube, subject: Subject, resource: Resource, name: str) -> None:
-    """Delete a child by its name, if it is ours and still there."""
+    """Delete a child by its name, if it is ours and still there.
+
+    Raises:
+        Conflict: It could not be deleted as it was seen; look again.
+    """
     with suppress(NotFound):
         found = await kube.get(resource, subject.namespace, name)
-        if owned(found, subject.uid):
-            await kube.delete(resource, subject.namespace, name, found["metadata"]["uid"])
+        uid = found["metadata"]["uid"]
+        if owned(found, subject.uid) and not await kube.delete(resource, subject.namespace, name, uid):
+            raise Conflict(f"{resource.plural} {name} was changed while it was deleted", code=409)
 
 
 async def _taken(kube: Kube, subject: Subject, resource: Resource, body: dict[str, Any]) -> Setback | None:

@@ -199,13 +199,16 @@ class Kube:
         path, query = resource.path(namespace, name), {"fieldManager": MANAGER_OPERATOR}
         return await self._call("patch", "PATCH", resource, path, query, body, "application/merge-patch+json")
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete an object and, in the background, what it owns; gone or replaced counts as done."""
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
+        """Delete an object and, in the background, what it owns; False when it is another by now, or held."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._call("delete", "DELETE", resource, resource.path(namespace, name), body=body)
-        except (NotFound, Conflict):
-            return
+        except NotFound:
+            return True
+        except Conflict:
+            return False
+        return True
 
     async def _call(
         self,
