@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from tests.unit.trainer.test_families import generator, gradients
+from trainyard.api.trainingjob import TrainingJob
+from trainyard.local.attempt import local_attempt
 from trainyard_model import Batch, ImageShape, Shape
 from trainyard_model.errors import ShapeError
 from trainyard_model.families.attribution import log_odds
 from trainyard_model.families.convnet import FAMILY, ConvNet
 from trainyard_model.families.convnet import network as code
 from trainyard_model.peers import Peers
+from trainyard_trainer.assembly import assemble
+from trainyard_trainer.data.load import load
+from trainyard_trainer.data.prepare import prepare
+from trainyard_trainer.errors import InvalidSpec
 from trainyard_trainer.fit.losses import make_loss
 from trainyard_trainer.fit.optimizers import make_optimizer
 from trainyard_trainer.fit.settings import OptimizerSettings
+from trainyard_trainer.resolve import resolve
 
 LOSS = make_loss("Classification", None, 0.0)
 COLOUR = ImageShape(3, 11, 14, (0.2, 0.5, 0.6), (0.1, 0.2, 0.3))
@@ -295,3 +303,19 @@ def test_processes_together_are_one() -> None:
     for name, buffer in whole.named_buffers():
         torch.testing.assert_close(dict(first.named_buffers())[name], buffer)
         assert torch.equal(dict(first.named_buffers())[name], dict(second.named_buffers())[name])
+
+
+def test_a_manifest_whose_pools_leave_nothing_is_refused(tmp_path: Path) -> None:
+    manifest = {
+        "apiVersion": "trainyard.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": "digits"},
+        "spec": {
+            "model": {"convnet": {"conv": [{"channels": 2, "pool": 4}, {"channels": 2, "pool": 3}]}},
+            "data": {"source": {"uri": "sample://digits?as=image"}},
+        },
+    }
+    job = resolve(local_attempt(TrainingJob.strict(manifest), "sqlite:///unused.db", "test"))
+    table, notices = load(job.data, tmp_path)
+    with pytest.raises(InvalidSpec, match=r"conv\[1\].pool: of 8 x 8 pixels 2 x 2 are left in block 2"):
+        assemble(job, prepare(table, job.data, notices))
