@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from trainyard_trainer.assembly import assemble, fingerprint
 from trainyard_trainer.callbacks import Callbacks
 from trainyard_trainer.crossval import PREFIX, FoldResult, cross_validate
-from trainyard_trainer.data.load import open_sources, read_sources, stated_need
+from trainyard_trainer.data.load import Opened, load
 from trainyard_trainer.data.prepare import Prepared, Understood, divided, folds, understand
 from trainyard_trainer.data.table import Table
 from trainyard_trainer.errors import DataError, DependencyDown, JobError, Stopped
@@ -204,12 +204,11 @@ class Pipeline:
 
     def _load(self) -> Loaded:
         self.observer.stage(f"reading {shown(self.job.data.source.uri)}")
-        opened = open_sources(self.job.data, self.workdir / "data")
+        return load(self.job.data, self.workdir / "data", self.observer.stage, self._opened)
+
+    def _opened(self, opened: Sequence[Opened]) -> None:
         if self.job.log_data:
             self.files = uploads(opened, self.job.data.split)
-        if (text := stated_need(opened)) is not None:
-            self.observer.stage(text)
-        return read_sources(opened)
 
     def _note(self, prepared: Prepared) -> None:
         """Tell what was read.

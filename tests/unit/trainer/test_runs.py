@@ -211,7 +211,7 @@ def test_errors_of_libraries_have_causes_too(
     def fail(*args: object) -> None:
         raise raised
 
-    monkeypatch.setattr("trainyard_trainer.pipeline.open_sources", fail)
+    monkeypatch.setattr("trainyard_trainer.pipeline.load", fail)
     result, _ = run_job(job("sqlite:///unused", tmp_path), tmp_path / "w", Quiet(), StopRequest())
     assert (result.cause, result.exit_code) == (cause, code)
     assert result.message

@@ -49,7 +49,10 @@ class Opened:
 
 
 def load(
-    settings: DataSettings, folder: Path, say: Callable[[str], None] = lambda text: None
+    settings: DataSettings,
+    folder: Path,
+    say: Callable[[str], None] = lambda text: None,
+    opened: Callable[[Sequence[Opened]], None] = lambda opened: None,
 ) -> tuple[Table, list[str]]:
     """Read the source, and the files of parts if there are any; what they need is said before they are read.
 
@@ -57,14 +60,16 @@ def load(
         settings: Where the rows are.
         folder: Where downloads may be put.
         say: Told what goes on.
+        opened: Given what is here before it is read; may refuse it.
 
     Raises:
         JobError: As `open_sources` and `read_sources`.
     """
-    opened = open_sources(settings, folder)
-    if (text := stated_need(opened)) is not None:
+    here = open_sources(settings, folder)
+    opened(here)
+    if (text := stated_need(here)) is not None:
         say(text)
-    return read_sources(opened)
+    return read_sources(here)
 
 
 def open_sources(settings: DataSettings, folder: Path) -> list[Opened]:
