@@ -130,7 +130,10 @@ def test_a_text_of_nothing_is_answered() -> None:
         found = net.outputs(tokens)
         assert found.isfinite().all()
         torch.testing.assert_close(found, net.outputs(tokens[:, :1]))
+        torch.testing.assert_close(found, net.outputs(tokens[:, :0]))
         assert not net.explain(tokens).any()
+        assert net.explain(tokens[:, :0]).shape == (2, 0)
+        assert net.outputs(tokens[:0, :0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

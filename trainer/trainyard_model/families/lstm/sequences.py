@@ -34,9 +34,11 @@ class Aligned(NamedTuple):
 
 def align(tokens: Tensor) -> Aligned:
     """Rows (rows, length) with padding on either side, moved to the start."""
+    if not tokens.shape[1]:
+        tokens = tokens.new_full((len(tokens), 1), PADDING)
     real = tokens != PADDING
     lengths = real.sum(1).clamp_min(1)
-    first = real.to(torch.uint8).argmax(1) if tokens.shape[1] else torch.zeros_like(lengths)
+    first = real.to(torch.uint8).argmax(1)
     return Aligned(_shifted(tokens, first), lengths, first)
 
 
