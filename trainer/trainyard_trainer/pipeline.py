@@ -128,7 +128,7 @@ class Pipeline:
         if self.place.size == 1:
             yield ALONE
             return
-        from trainyard_trainer.fit.processes import join
+        from trainyard_trainer.fit.meeting import join
 
         self.observer.stage(f"waiting for {self.place.size} processes to meet")
         with contextlib.closing(join(self.place, self.stop)) as group:

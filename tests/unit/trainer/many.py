@@ -25,7 +25,7 @@ from trainyard_trainer.errors import JobError
 from trainyard_trainer.fit.checkpoint import CheckpointStore, State
 from trainyard_trainer.fit.group import ALONE, Group
 from trainyard_trainer.fit.loop import Epoch, Fitter
-from trainyard_trainer.fit.processes import join
+from trainyard_trainer.fit.meeting import join
 from trainyard_trainer.launch.place import Place
 from trainyard_trainer.stop import StopRequest
 

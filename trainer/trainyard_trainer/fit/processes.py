@@ -1,120 +1,39 @@
 """Many processes by torch.distributed: gloo between CPUs, NCCL between GPUs.
 
-They meet once all have read their data, and part when training is over: the first goes on alone to evaluate
-and to package. A collective that takes longer than _SECONDS means a node that fell silent; what the first
-process alone does, and may take long, is waited for at the store instead, where it shows that it lives.
+A collective that takes longer than SECONDS means a node that fell silent; what the first process alone does,
+and may take long, is waited for at the store instead, where it shows that it lives.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch._C._distributed_c10d import FileStore, PrefixStore, Store, TCPStore
+from torch._C._distributed_c10d import Store
 from typing_extensions import override
 
 from trainyard_model.peers import Peers
-from trainyard_trainer.errors import InvalidSpec, PeersLost, Stopped, Temporary
-from trainyard_trainer.fit.group import ALONE, Group
+from trainyard_trainer.errors import PeersLost, Stopped
+from trainyard_trainer.fit.group import Group
 from trainyard_trainer.launch.place import Place
 from trainyard_trainer.stop import StopRequest
 
-MEET_SECONDS = 600.0
-_SECONDS = 240.0
+SECONDS = 240.0
 _BEAT_SECONDS = 5.0
 _LOOK_EVERY = 32  # steps on a GPU, where looking at a wish waits for the device
 
 T = TypeVar("T")
 
 
-def join(place: Place, stop: StopRequest, seconds: float = MEET_SECONDS) -> Group:
-    """Meet the other processes of a place's group; for the only one there is nothing to do.
-
-    Raises:
-        Stopped: Asked to stop while waiting.
-        Temporary: Somebody did not come.
-        PeersLost: Somebody came and went.
-        InvalidSpec: More processes than GPUs.
-    """
-    if place.size == 1:
-        return ALONE
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        if place.local_size > torch.cuda.device_count():
-            raise InvalidSpec(
-                f"compute.processesPerNode is {place.local_size}, "
-                f"and there are {torch.cuda.device_count()} GPUs here",
-                "one process for each GPU",
-            )
-        device = torch.device("cuda", place.local_rank)
-        torch.cuda.set_device(device)
-    deadline = time.monotonic() + seconds
-    with _talking():
-        store = _store(place, stop, deadline)
-        store.set(f"here/{place.rank}", "")
-        for rank in range(place.size):
-            _wait_for(lambda key=f"here/{rank}": store.check([key]), place, stop, deadline)  # type: ignore[misc]
-        dist.init_process_group(
-            "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl",
-            store=PrefixStore("group", store),
-            rank=place.rank,
-            world_size=place.size,
-            timeout=timedelta(seconds=_SECONDS),
-        )
-    return Many(place, store, device, stop)
-
-
-def _store(place: Place, stop: StopRequest, deadline: float) -> Store:
-    """Where processes leave notes: a file on one machine, else the first process's server."""
-    kind, _, where = place.meeting.partition("://")
-    if kind == "file":
-        names = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", names[0] if names else "lo")
-        return FileStore(where, place.size)
-    host, _, port = where.rpartition(":")
-    if place.rank > 0:
-        _wait_for(lambda: _listens(host, int(port)), place, stop, deadline)
-    return TCPStore(
-        host,
-        int(port),
-        place.size,
-        is_master=place.rank == 0,
-        timeout=timedelta(seconds=_SECONDS),
-        wait_for_workers=False,
-    )
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=2.0):
-            return True
-    except OSError:
-        return False
-
-
-def _wait_for(done: Callable[[], bool], place: Place, stop: StopRequest, deadline: float) -> None:
-    while not done():
-        stop.check()
-        if time.monotonic() > deadline:
-            raise Temporary(
-                f"process {place.rank + 1} of {place.size} waited too long for the others",
-                "look whether all pods of the attempt could start, and what the others say",
-            )
-        time.sleep(0.05)
-
-
 @contextlib.contextmanager
-def _talking() -> Iterator[None]:
+def talking() -> Iterator[None]:
     """Errors of torch.distributed as ours."""
     try:
         yield
@@ -141,7 +60,7 @@ class Many(Group):
         return Peers(self.rank, self.size, self._add)
 
     def _add(self, value: Tensor) -> None:
-        with _talking():
+        with talking():
             dist.all_reduce(value)
 
     @override
@@ -192,7 +111,7 @@ class Many(Group):
             torch.save(value, buffer)
         content = torch.frombuffer(bytearray(buffer.getvalue() or b"\0"), dtype=torch.uint8)
         length = torch.tensor([len(content)])
-        with _talking():
+        with talking():
             dist.broadcast(length, 0)
             if not self.first:
                 content = torch.empty(int(length.item()), dtype=torch.uint8)
@@ -207,10 +126,11 @@ class Many(Group):
         self._turn += 1
         done, beat = f"slow/{self._turn}", f"beat/{self._turn}"
         made: list[T] = []
-        with _talking():
+        if self.first:
+            with self._beating(beat):
+                made.append(make())
+        with talking():
             if self.first:
-                with self._beating(beat):
-                    made.append(make())
                 self._store.set(done, "")
             else:
                 self._await(done, beat)
@@ -244,8 +164,8 @@ class Many(Group):
                 looked, count = now, self._store.add(beat, 0)
                 if count != heard:
                     heard, at = count, now
-                if now - at > _SECONDS:
-                    raise RuntimeError(f"the first process has been silent for {_SECONDS:.0f} s")
+                if now - at > SECONDS:
+                    raise RuntimeError(f"the first process has been silent for {SECONDS:.0f} s")
             time.sleep(0.02)
 
     @override

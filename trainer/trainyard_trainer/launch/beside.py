@@ -15,6 +15,7 @@ from trainyard.api.wire import Result
 from trainyard_trainer.errors import InvalidSpec, JobError
 from trainyard_trainer.launch.children import Children
 from trainyard_trainer.launch.layout import Layout
+from trainyard_trainer.launch.place import NETWORK
 from trainyard_trainer.launch.verdict import LOST, End, verdict
 from trainyard_trainer.observer import Observer
 from trainyard_trainer.outcome import Outcome
@@ -100,9 +101,13 @@ def _watched(children: Children, stop: StopRequest) -> Iterator[threading.Event]
 
 @contextlib.contextmanager
 def _cpus_shared(processes: int) -> Iterator[None]:
-    """This process takes its share of threads, as the children do."""
+    """This process takes its share of threads, as the children do; its environment is restored."""
+    before = dict(os.environ)
     os.environ[LOCAL_PROCESSES] = str(processes)
     try:
         yield
     finally:
-        del os.environ[LOCAL_PROCESSES]
+        for name in (LOCAL_PROCESSES, NETWORK):
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]

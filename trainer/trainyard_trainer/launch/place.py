@@ -13,6 +13,8 @@ _RANK, _SIZE, _LOCAL_RANK, _MEETING = (
     "TRAINYARD_LOCAL_RANK",
     "TRAINYARD_MEETING",
 )
+NETWORK = "GLOO_SOCKET_IFNAME"
+"""The network interface by which processes talk; where it is not set, the host's name says."""
 
 
 @dataclass(frozen=True, slots=True)
