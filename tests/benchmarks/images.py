@@ -22,7 +22,7 @@ RACE = "MNIST, time to 99 %"
 EPOCH = "MNIST, epoch at equal work"
 RACE_GPU = "MNIST, time to 99 % on a GPU"
 SERVED = "MNIST, served less trained, 1,000 raw rows"
-EQUAL_ROWS, REPEATS, STEPS = 12_800, 4, 20
+EQUAL_ROWS, REPEATS, STEPS = 9_600, 4, 20
 
 
 def accuracy() -> Iterator[Row]:

@@ -23,7 +23,7 @@ from tests.benchmarks.cells import digest
 from tests.benchmarks.mnist import GOAL, TEST, TRAIN, read
 
 MEAN, SCALE = 0.1307, 0.3081
-MOST_EPOCHS = 4
+MOST_EPOCHS = 3
 
 
 class Digits(Dataset[tuple[Tensor, int]]):
