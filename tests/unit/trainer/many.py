@@ -92,14 +92,14 @@ def spec(name: str, folder: Path) -> dict[str, Any]:
             lstm = {"embeddingSize": 8, "hiddenSize": 8, "layers": 2, "bidirectional": True, "dropout": 0.0}
             return {
                 "model": {"tabnet": None, "lstm": lstm},
-                "training": TRAINING,
+                "training": {**TRAINING, "optimizer": {**SGD, "learningRate": 0.5}},
                 "data": {"source": {"uri": "sample://notes"}, "trainFraction": 0.4},
             }
         case "convnet":
             convnet = {"conv": [{"channels": 4}, {"channels": 4, "pool": 1}], "dense": [{"units": 8}]}
             return {
                 "model": {"tabnet": None, "convnet": convnet},
-                "training": GENTLE,
+                "training": TRAINING,
                 "data": {"source": {"uri": "sample://digits?as=image"}, "trainFraction": 0.25},
             }
     raise ValueError(name)

@@ -46,6 +46,7 @@ def test_twenty_steps_equal_those_of_one_process(name: str, three: Found, tmp_pa
     alone = many.train(name, tmp_path)
     torch.set_num_threads(threads)
     assert alone["steps"] * 7 >= 20
+    assert abs(alone["epochs"][0]["val_loss"] - alone["epochs"][-1]["val_loss"]) > 1e-3
     for one in three(name):
         assert (one["batch"], one["steps"], one["best"]) == (alone["batch"], alone["steps"], alone["best"])
         for key, value in alone["weights"].items():
