@@ -153,14 +153,20 @@ def served() -> Iterator[Row]:
 
     folder = Path(mkdtemp(prefix="trainyard-bench-"))
     fold = folds(SEED)[0]
-    changes = (*fold.files(folder), "data.text.vectors=null", "data.trainFraction=0.1", "training.epochs=1")
+    less = (
+        "data.text.vectors=null",
+        "data.trainFraction=0.1",
+        "data.split.validation=0.1",
+        "training.epochs=1",
+    )
+    changes = (*fold.files(folder), *less)
     job = resolve(local_attempt(manifest("news", SEED, *changes), "sqlite:///unused.db", "bench"))
     driven = Driven(job, folder)
     driven.train(lambda epoch: None)
-    tokens = torch.from_numpy(driven.data.test.inputs[0]).to(driven.fitter.device)
+    tokens = torch.from_numpy(driven.data.validation.inputs[0]).to(driven.fitter.device)
     with torch.inference_mode():
         trained = driven.network.eval().outputs(tokens).double().softmax(1).cpu().numpy()
     predictor, _ = build_package(job.family, driven.network, driven.data, folder / "package")
-    answers = predictor.scores({"text": [text for _, text in fold.test]})
-    note = f"{len(fold.test)} raw texts"
+    answers = predictor.scores(driven.data.raw(driven.data.rows.validation))
+    note = f"{len(answers)} raw texts"
     yield at_most(SERVED, float(abs(answers - trained).max()), "", 1e-5, note)
