@@ -29,7 +29,8 @@ from trainyard_trainer.fit.meeting import join
 from trainyard_trainer.launch.place import Place
 from trainyard_trainer.stop import StopRequest
 
-tabnet._CELLS = 1  # one virtual batch at a time: rows next to each other, in one process as in several
+CELLS = 1
+"""For TabNet: one virtual batch at a time, rows next to each other, in one process as in several."""
 SGD = {"name": "sgd", "learningRate": 0.05, "momentum": 0.9}
 TRAINING = {"epochs": 7, "batchSize": 84, "optimizer": SGD, "deterministic": True}
 GENTLE = {**TRAINING, "optimizer": {"name": "sgd", "learningRate": 0.0005}}
@@ -158,6 +159,7 @@ def train(name: str, folder: Path, group: Group = ALONE, hooks: Hooks | None = N
 def main() -> None:
     """Run the scenarios one after another."""
     torch.set_num_threads(1)
+    tabnet._CELLS = CELLS
     folder, rank, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     stop = StopRequest()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())

@@ -39,7 +39,10 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
 
 @pytest.mark.parametrize("name", EQUAL)
-def test_twenty_steps_equal_those_of_one_process(name: str, three: Found, tmp_path: Path) -> None:
+def test_twenty_steps_equal_those_of_one_process(
+    name: str, three: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many.tabnet, "_CELLS", many.CELLS)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     many.mixed(tmp_path)

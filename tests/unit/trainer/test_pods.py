@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -68,7 +69,7 @@ def pods(folder: Path) -> tuple[Pod, Pod]:
     return Pod(folder, 0, port), Pod(folder, 1, port)
 
 
-def test_two_pods_stop_together_and_the_next_attempt_goes_on(mlflow_template: Path, tmp_path: Path) -> None:
+def test_two_pods_stop_together(mlflow_template: Path, tmp_path: Path) -> None:
     uri, compute = store(mlflow_template, tmp_path), {"nodes": 2}
     body = attempt_spec(uri, model=MLP, training=LONG, compute=compute)
     (tmp_path / "spec.json").write_text(json.dumps(body))
@@ -81,20 +82,6 @@ def test_two_pods_stop_together_and_the_next_attempt_goes_on(mlflow_template: Pa
     assert result["epochs"] == other["epochs"] > 0
     assert "runID" not in other
     assert silence.strip().splitlines()[0] == "SIGTERM: saving and stopping"
-
-    (tmp_path / "pod-0" / "work").rename(
-        tmp_path / "gone"
-    )  # pods share no disk: only MLflow has the checkpoint
-    body = attempt_spec(uri, 2, model=MLP, training=LONG, compute=compute)
-    (tmp_path / "spec.json").write_text(json.dumps(body))
-    first, second = pods(tmp_path)
-    first.until(f"resuming after epoch {result['epochs']} of 5000")
-    first.until("epoch ")
-    second.process.kill()
-    code, again, said = first.end()
-    assert (code, again["cause"], again["runID"]) == (75, "Temporary", result["runID"]), said
-    assert "lost the other processes" in again["message"]
-    second.process.communicate(timeout=60)
 
 
 def manifest(folder: Path, **compute: int) -> Path:
@@ -141,10 +128,13 @@ def test_a_process_beside_that_dies_is_named(here: str, tmp_path: Path) -> None:
         mine = f"/proc/{os.getpid()}/task"
         while True:
             for task in Path(mine).iterdir():
-                children = (task / "children").read_text().split()
-                if children:
-                    os.kill(int(children[0]), signal.SIGKILL)
-                    return
+                for child in (task / "children").read_text().split():
+                    with contextlib.suppress(
+                        OSError
+                    ):  # git, asked for the commit, is gone as soon as it is seen
+                        if b"trainyard" in Path(f"/proc/{child}/cmdline").read_bytes():
+                            os.kill(int(child), signal.SIGKILL)
+                            return
             time.sleep(0.01)
 
     thread = threading.Thread(target=kill)
