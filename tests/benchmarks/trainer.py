@@ -48,7 +48,7 @@ SUITE = (
     Part("texts.few", "texts:few", 240),
     Part("texts.epoch", "texts:epoch", 300),
     Part("texts.served", "texts:served", 120),
-    Part("images.accuracy", "images:accuracy", 420),
+    Part("images.accuracy", "images:accuracy", 900),
     Part("images.race", "images:race", 600),
     Part("images.epoch", "images:epoch", 300),
     Part("images.served", "images:served", 120),
