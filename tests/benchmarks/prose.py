@@ -50,15 +50,12 @@ def make_prose(prose: Prose, seed: int = 7) -> Made:
     labels = generator.integers(0, CLASSES, prose.rows)
     shares = 1.0 / np.arange(1, WORDS + 1)
     drawn = generator.choice(WORDS, lengths.sum(), p=shares / shares.sum())
-    texts = []
-    for text, label in zip(np.split(drawn, np.cumsum(lengths)[:-1]), labels, strict=True):
-        own = generator.random(len(text)) < 0.05
-        text[own] = label * 20 + generator.integers(0, 20, own.sum())
-        texts.append(text)
-    present = np.unique(np.concatenate(texts))
-    return Made(
-        [np.searchsorted(present, text) + RESERVED for text in texts], labels, len(present) + RESERVED
-    )
+    own = generator.random(len(drawn)) < 0.05
+    drawn[own] = (np.repeat(labels, lengths) * 20 + generator.integers(0, 20, len(drawn)))[own]
+    drawn[np.bincount(drawn)[drawn] == 1] = 0  # what occurs once makes no vocabulary
+    present, tokens = np.unique(drawn, return_inverse=True)
+    texts = np.split(tokens + RESERVED, np.cumsum(lengths)[:-1])
+    return Made(texts, labels, len(present) + RESERVED)
 
 
 def spoken(made: Made) -> list[str]:
