@@ -14,6 +14,7 @@ import pytest
 from tests.support.apiserver import APPLY, MERGE, ApiServer
 from tests.support.coordinator import narrow_kubeconfig
 from tests.support.operator_process import (
+    RESULT,
     TRAINER_IMAGE,
     TRAINING_JOBS,
     Bench,
@@ -30,17 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SHARING = 12
 """Tests whose jobs one operator looks after, each in a namespace of its own."""
-RESULT = {
-    "formatVersion": 1,
-    "exitCode": 0,
-    "experimentID": "1",
-    "runID": "0af1",
-    "modelURI": "models:/m-1",
-    "modelSHA256": "a" * 64,
-    "metrics": {"val_roc_auc": 0.99, "test_roc_auc": 0.98},
-    "data": {"dataDigest": "d1", "holdoutDigest": "h1", "rows": 569},
-    "epochs": 50,
-}
 
 
 @pytest.fixture(scope="module")

@@ -17,22 +17,11 @@ import yaml
 from tests.faults.plans import Fault, Plan, Trace
 from tests.faults.proxy import Proxy
 from tests.support.apiserver import MERGE, ApiError, ApiServer
-from tests.support.operator_process import Bench, Body, OperatorProcess
+from tests.support.operator_process import RESULT, Bench, Body, OperatorProcess
 
 NAME = "life"
 WITHIN = 90.0
 REST = 3.0
-RESULT = {
-    "formatVersion": 1,
-    "exitCode": 0,
-    "experimentID": "1",
-    "runID": "0af1",
-    "modelURI": "models:/m-1",
-    "modelSHA256": "a" * 64,
-    "metrics": {"val_roc_auc": 0.99, "test_roc_auc": 0.98},
-    "data": {"dataDigest": "d1", "holdoutDigest": "h1", "rows": 569},
-    "epochs": 50,
-}
 _ARROWS = {
     "": {"Pending", "Starting", "Running"},
     "Pending": {"Starting", "Running", "Suspended"},

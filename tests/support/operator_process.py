@@ -23,6 +23,18 @@ TRAINING_JOBS = "/apis/trainyard.dev/v1alpha1/namespaces/{}/trainingjobs"
 T = TypeVar("T")
 _ROOTS = {"jobs": "/apis/batch/v1", "networkpolicies": "/apis/networking.k8s.io/v1"}
 TRAINER_IMAGE = "registry.example/trainyard/trainer:test"
+RESULT = {
+    "formatVersion": 1,
+    "exitCode": 0,
+    "experimentID": "1",
+    "runID": "0af1",
+    "modelURI": "models:/m-1",
+    "modelSHA256": "a" * 64,
+    "metrics": {"val_roc_auc": 0.99, "test_roc_auc": 0.98},
+    "data": {"dataDigest": "d1", "holdoutDigest": "h1", "rows": 569},
+    "epochs": 50,
+}
+"""A trainer's last word."""
 
 
 def eventually(look: Callable[[], T], *, within: float = 15.0, every: float = 0.05) -> T:
