@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -121,6 +120,14 @@ def test_two_processes_on_a_laptop(here: str, tmp_path: Path) -> None:
     assert "TRAINYARD_LOCAL_PROCESSES" not in os.environ
 
 
+def _is_trainer(pid: str) -> bool:
+    """There are others: servers of other tests, and git, which is gone as soon as it is seen."""
+    try:
+        return b"\0-m\0trainyard_trainer\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 def test_a_process_beside_that_dies_is_named(here: str, tmp_path: Path) -> None:
     """Its death ends the training, which does not wait for it for ever."""
 
@@ -129,12 +136,9 @@ def test_a_process_beside_that_dies_is_named(here: str, tmp_path: Path) -> None:
         while True:
             for task in Path(mine).iterdir():
                 for child in (task / "children").read_text().split():
-                    with contextlib.suppress(
-                        OSError
-                    ):  # git, asked for the commit, is gone as soon as it is seen
-                        if b"trainyard" in Path(f"/proc/{child}/cmdline").read_bytes():
-                            os.kill(int(child), signal.SIGKILL)
-                            return
+                    if _is_trainer(child):
+                        os.kill(int(child), signal.SIGKILL)
+                        return
             time.sleep(0.01)
 
     thread = threading.Thread(target=kill)
