@@ -81,7 +81,7 @@ bench-operator: images  ## latency, memory, reads and writes of the operator: bu
 bench-trainer: setup  ## accuracy, speed and memory of the trainer, up to 40 minutes: build/bench/trainer.json
 	$(BIN)/python -m tests.benchmarks.trainer
 
-bench-trainer-long: setup  ## Poker Hand, about an hour: build/bench/trainer-long.json
+bench-trainer-long: setup  ## Syn1 to Syn6 and Poker Hand, over an hour: build/bench/trainer-long.json
 	$(BIN)/python -m tests.benchmarks.trainer --long
 
 down:  ## remove the cluster and all it put on this host; keep the tool cache

@@ -43,7 +43,6 @@ SUITE = (
     Part("accuracy.samples", "accuracy:samples", 420),
     Part("accuracy.heart", "accuracy:heart", 420),
     Part("accuracy.diabetes", "accuracy:diabetes", 420),
-    Part("accuracy.selection", "selection:rows", 1200),
     Part("texts.accuracy", "texts:accuracy", 600),
     Part("texts.few", "texts:few", 240),
     Part("texts.epoch", "texts:epoch", 300),
@@ -53,7 +52,10 @@ SUITE = (
     Part("images.epoch", "images:epoch", 300),
     Part("images.served", "images:served", 120),
 )
-LONG = (Part("accuracy.poker", "poker:rows", 6 * 3600),)
+LONG = (
+    Part("accuracy.selection", "selection:rows", 1200),
+    Part("accuracy.poker", "poker:rows", 6 * 3600),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
