@@ -49,7 +49,8 @@ def holder(bench: Bench) -> str:
     try:
         lease = bench.server.request("GET", LEASE.format(bench.namespace))
     except ApiError as error:
-        assert error.status == 404, error
+        if error.status != 404:
+            raise
         return ""
     return str(lease["spec"]["holderIdentity"])
 
