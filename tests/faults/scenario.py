@@ -201,9 +201,10 @@ class Life:
                 owners = [o["uid"] for o in child["metadata"].get("ownerReferences", [])]
                 if child["metadata"].get("labels") and owners != [uid]:
                     self.problems.append(f"{resource} {child['metadata']['name']} is not owned by the job")
-        for what, count in self.trace.made.items():
-            if count > 1:
-                self.problems.append(f"{what} was made {count} times")
+        for done, counts in (("made", self.trace.made), ("removed", self.trace.removed)):
+            for what, count in counts.items():
+                if count > 1:
+                    self.problems.append(f"{what} was {done} {count} times")
         if self._plan.fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER) and self._starts > 2:
             self.problems.append(f"the operator was started {self._starts} times")
 

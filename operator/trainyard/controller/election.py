@@ -56,7 +56,7 @@ class Election:
         return self._write_until - time.monotonic()
 
     def start(self, won: Callable[[], object], lost: Callable[[str], object]) -> None:
-        """Begin; `won` and, at most once after it, `lost` are called from the election's thread."""
+        """Begin; `won`, and `lost` at most once, are called from the election's thread."""
         self._won, self._lost = won, lost
         if self._name:
             self._thread.start()
@@ -72,7 +72,12 @@ class Election:
         self._write_until = -math.inf
 
     def _campaign(self) -> None:
-        asyncio.run(self._run())
+        """The thread; should it break, the process ends, since it could never write (again)."""
+        try:
+            asyncio.run(self._run())
+        except Exception as error:
+            log.exception("the election broke")
+            self._lose(f"the election broke: {error!r}")
 
     async def _run(self) -> None:
         kube = await Kube.connect(self._metrics)
@@ -139,7 +144,8 @@ class Election:
     def _lose(self, reason: str) -> bool:
         self._write_until = -math.inf
         self._metrics.leader.set(0)
-        self._lost(reason)
+        lost, self._lost = self._lost, lambda _: None  # told once
+        lost(reason)
         return False
 
     async def _release(self, kube: Kube) -> None:

@@ -13,27 +13,23 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from trainyard.api.base import ApiModel
 from trainyard.api.wire import Progress
 
 _MOST = 128
 _LONGEST = 128
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel)
-
-
-class Metric(_Body):
+class Metric(ApiModel):
     """A metric; its value is a text."""
 
     name: Annotated[str, Field(min_length=1, max_length=256)]
     value: Annotated[str, Field(max_length=64)]
 
 
-class TrainerStatus(_Body):
+class TrainerStatus(ApiModel):
     """What a pod says; what it leaves out is unknown."""
 
     progress_percentage: Annotated[int, Ge(0), Le(100)] | None = None
@@ -41,7 +37,7 @@ class TrainerStatus(_Body):
     metrics: Annotated[tuple[Metric, ...], Field(max_length=256)] = ()
 
 
-class StatusReport(_Body):
+class StatusReport(ApiModel):
     """Body of the request."""
 
     trainer_status: TrainerStatus
